@@ -1,0 +1,1 @@
+"""A SageMaker that runs on a laptop: its API over HTTP, with jobs and endpoints as processes."""
