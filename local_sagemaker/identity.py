@@ -1,0 +1,207 @@
+"""Who may call: access keys, the accounts and principals they stand for, and AssumeRole.
+
+Keys are kept in the server's database, so a notebook that was started before a restart stays
+signed in. This module knows keys and principals; how a request carries a signature is
+`local_sagemaker.signatures`' matter.
+"""
+
+import re
+import secrets
+import string
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local_sagemaker.errors import AWSError
+
+if TYPE_CHECKING:
+    from local_sagemaker.store import Database
+
+EXECUTION_ROLE = "LocalSageMakerExecutionRole"
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(?P<account>\d{12}):role/(?P<path>[\w+=,.@/-]+)")
+_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}")
+_ALPHABET = string.ascii_uppercase + "234567"
+
+_TABLES = (
+    """
+    CREATE TABLE credentials (
+        access_key TEXT PRIMARY KEY, secret TEXT NOT NULL, session_token TEXT NOT NULL,
+        account TEXT NOT NULL, arn TEXT NOT NULL, user_id TEXT NOT NULL, expires REAL
+    ) WITHOUT ROWID
+    """,
+)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The principal behind a request, and the region it addressed."""
+
+    account: str
+    region: str
+    arn: str
+    user_id: str
+    access_key: str
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A key that this server issued; ``expiration`` is in seconds since the epoch, or None."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    expiration: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Credentials(access_key_id={self.access_key_id!r})"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """What the store knows of one access key."""
+
+    credentials: Credentials
+    account: str
+    arn: str
+    user_id: str
+
+    def expired(self, now: float) -> bool:
+        """Tell whether the key's time is over."""
+        expiration = self.credentials.expiration
+        return expiration is not None and now >= expiration
+
+    def caller(self, region: str) -> Caller:
+        """Return the caller that this principal is in a region."""
+        return Caller(
+            account=self.account,
+            region=region,
+            arn=self.arn,
+            user_id=self.user_id,
+            access_key=self.credentials.access_key_id,
+        )
+
+
+class Identity:
+    """The credential store.
+
+    Parameters
+    ----------
+    database
+        Where keys are kept.
+    account
+        The account of the first caller.
+    clock
+        Returns the time in seconds since the epoch.
+    """
+
+    def __init__(
+        self, database: "Database", account: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        database.migrate("identity", _TABLES)
+        self._database = database
+        self._account = account
+        self._clock = clock
+
+    def root(self) -> Credentials:
+        """Return the key of the local user, issued on first use.
+
+        It acts as an assumed execution role, as a Studio notebook does, so that the SDK's
+        ``get_execution_role()`` works.
+        """
+        arn = _assumed_role_arn(self._account, EXECUTION_ROLE, "local")
+        rows = self._database.query(
+            "SELECT access_key FROM credentials WHERE arn = ? AND expires IS NULL", (arn,)
+        )
+        if rows:
+            principal = self.principal(rows[0]["access_key"])
+            if principal is not None:
+                return principal.credentials
+        return self.issue(self._account, arn, f"{_unique('AROA')}:local", lifetime=None)
+
+    def issue(
+        self, account: str, arn: str, user_id: str, *, lifetime: float | None
+    ) -> Credentials:
+        """Make a key and keep it.
+
+        Parameters
+        ----------
+        account, arn, user_id
+            The principal that it stands for.
+        lifetime
+            Seconds until it expires; None for never.
+        """
+        credentials = Credentials(
+            access_key_id=_unique("ASIA"),
+            secret_access_key=secrets.token_urlsafe(30),
+            session_token=secrets.token_urlsafe(96),
+            expiration=None if lifetime is None else self._clock() + lifetime,
+        )
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM credentials WHERE expires < ?", (self._clock() - 86400,))
+            connection.execute(
+                "INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    credentials.access_key_id,
+                    credentials.secret_access_key,
+                    credentials.session_token,
+                    account,
+                    arn,
+                    user_id,
+                    credentials.expiration,
+                ),
+            )
+        return credentials
+
+    def principal(self, access_key: str) -> Principal | None:
+        """Return whom a key stands for, expired or not; None for a key never issued."""
+        rows = self._database.query("SELECT * FROM credentials WHERE access_key = ?", (access_key,))
+        if not rows:
+            return None
+        row = rows[0]
+        return Principal(
+            Credentials(row["access_key"], row["secret"], row["session_token"], row["expires"]),
+            account=row["account"],
+            arn=row["arn"],
+            user_id=row["user_id"],
+        )
+
+    def assume_role(
+        self, role_arn: str, session_name: str, lifetime: float
+    ) -> tuple[Credentials, Principal]:
+        """Issue a key that acts as a role, of this account or another.
+
+        Raises
+        ------
+        AWSError
+            ``ValidationError`` when the ARN or the session name is not well formed.
+        """
+        match = _ROLE_ARN.fullmatch(role_arn)
+        if match is None:
+            raise AWSError("ValidationError", f"{role_arn} is invalid")
+        if not _SESSION_NAME.fullmatch(session_name):
+            raise AWSError(
+                "ValidationError",
+                f"1 validation error detected: Value '{session_name}' at 'roleSessionName' failed "
+                "to satisfy constraint: Member must satisfy regular expression pattern: "
+                "[\\w+=,.@-]*",
+            )
+        account = match["account"]
+        role = match["path"].rpartition("/")[2]
+        arn = _assumed_role_arn(account, role, session_name)
+        credentials = self.issue(
+            account, arn, f"{_unique('AROA')}:{session_name}", lifetime=lifetime
+        )
+        principal = self.principal(credentials.access_key_id)
+        if principal is None:
+            raise RuntimeError("a key that was just issued is not in the store")
+        return credentials, principal
+
+
+def _assumed_role_arn(account: str, role: str, session: str) -> str:
+    return f"arn:aws:sts::{account}:assumed-role/{role}/{session}"
+
+
+def _unique(prefix: str) -> str:
+    # IAM's unique identifiers: a four-letter prefix for the kind and 16 base-32 characters.
+    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(16))

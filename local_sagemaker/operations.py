@@ -1,0 +1,18 @@
+"""What a room offers to the router: handlers by operation name.
+
+It names the types that rooms share; it must not know any room.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from local_sagemaker.identity import Caller
+
+Handler = Callable[[Caller, dict[str, Any]], dict[str, Any]]
+
+
+class Room(Protocol):
+    """A part of the server that answers operations of one service."""
+
+    def operations(self) -> dict[str, Handler]:
+        """Return the handlers by operation name."""

@@ -1,0 +1,117 @@
+"""Where a local SageMaker lives and what a client needs to reach it.
+
+It knows folders, the port and environment variables; it must not know any service.
+"""
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local_sagemaker.identity import Credentials
+
+ACCOUNT = "111122223333"
+REGION = "us-east-1"
+
+
+def default_run_dir(home: Path) -> Path:
+    """Return the private folder under which jobs and sockets of one home live.
+
+    It is short, because a Unix socket's path may have 107 bytes only (``sun_path`` in unix(7)),
+    and has no space, because SDK v3's ``sm_train.sh`` does not quote paths.
+    """
+    identity = f"{os.getuid()}-{_fingerprint(str(home.resolve()))}"
+    parent = Path(tempfile.gettempdir())
+    if " " in str(parent) or len(str(parent)) > 40:
+        parent = Path("/tmp")  # noqa: S108  (a folder below it is made private, see Server)
+    return parent / f"lsm-{identity}"
+
+
+def _fingerprint(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The fixed facts of one running server.
+
+    Attributes
+    ----------
+    home
+        Folder of everything that survives a restart.
+    port
+        TCP port on 127.0.0.1.
+    run_dir
+        Private folder of running jobs and sockets; see `default_run_dir`.
+    account, region
+        Of the first caller; further accounts come to be by AssumeRole.
+    max_jobs
+        How many jobs run at once; further ones wait.
+    """
+
+    home: Path
+    port: int
+    run_dir: Path
+    account: str = ACCOUNT
+    region: str = REGION
+    max_jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+    @property
+    def url(self) -> str:
+        """The endpoint that clients talk to."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def client_environment(self, credentials: Credentials) -> dict[str, str]:
+        """Return the variables that point boto3 and the SageMaker SDK at this server.
+
+        Parameters
+        ----------
+        credentials
+            Whom the client acts as.
+        """
+        return client_environment(self.home, self.url, self.region, credentials)
+
+
+def client_environment(
+    home: Path, url: str, region: str, credentials: Credentials
+) -> dict[str, str]:
+    """Return the variables that point boto3 and the SageMaker SDK at the server of a home.
+
+    The AWS configuration files are the home's own, so that a profile in somebody's ``~/.aws``
+    neither leaks into local work nor breaks it. The variables of proxies stay, with this host
+    exempted.
+    """
+    environment = {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+        "AWS_SESSION_TOKEN": credentials.session_token,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
+        "AWS_CONFIG_FILE": str(home / "client" / "aws-config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(home / "client" / "aws-credentials"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "BOTOCORE_EXPERIMENTAL__PLUGINS": "local_sagemaker=local_sagemaker.botocore_plugin",
+        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(home / "client" / "sagemaker-config.yaml"),
+    }
+    no_proxy = _no_proxy(os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "")
+    return environment | {"NO_PROXY": no_proxy, "no_proxy": no_proxy}
+
+
+def _no_proxy(current: str) -> str:
+    hosts = [host.strip() for host in current.split(",") if host.strip()]
+    return ",".join([*hosts, *(h for h in ("127.0.0.1", "localhost") if h not in hosts)])
+
+
+def write_client_files(home: Path) -> None:
+    """Write the configuration files that `client_environment` names."""
+    folder = home / "client"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "aws-config").write_text("")
+    (folder / "aws-credentials").write_text("")
+    # SDK v3 sends usage statistics to a fixed S3 host unless its configuration says no.
+    (folder / "sagemaker-config.yaml").write_text(
+        "SchemaVersion: '1.0'\nSageMaker:\n  PythonSDK:\n    Modules:\n      TelemetryOptOut: true\n"
+    )

@@ -1,0 +1,320 @@
+"""The server's memory: one SQLite database, and records of resources in it.
+
+What is acknowledged to a client was committed here first (WAL, ``synchronous=FULL``), so a
+killed server loses nothing it promised. This module knows rows and transactions; it must not
+know what a training job or an endpoint is.
+"""
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+class StoreError(Exception):
+    """The state on disk cannot be used; the message says why and what to do."""
+
+
+class RecordExists(Exception):
+    """A record of this key is already there."""
+
+
+class RecordMissing(Exception):
+    """No record of this key is there."""
+
+
+class Database:
+    """One SQLite file, shared by all threads of the server.
+
+    Every statement runs under one lock: SQLite allows one writer at a time anyway, and a single
+    connection makes each read see the last committed write.
+
+    Parameters
+    ----------
+    path
+        The database file; created when it is not there.
+
+    Raises
+    ------
+    StoreError
+        When the file cannot be opened, is not a database, or was written by a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        try:
+            self._connection = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, timeout=10
+            )
+            self._connection.row_factory = sqlite3.Row
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS components "
+                "(name TEXT PRIMARY KEY, version INTEGER NOT NULL)"
+            )
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"cannot open the state in {path}: {error}. Check that the folder is writable and "
+                "the disk is not full; `python -m local_sagemaker reset` starts afresh."
+            ) from error
+        path.chmod(0o600)
+
+    def migrate(self, component: str, steps: Sequence[str]) -> None:
+        """Bring the tables of one component up to date.
+
+        Parameters
+        ----------
+        component
+            The name under which the version is kept.
+        steps
+            SQL scripts, oldest first. A script that ran once is never run again, so a change
+            is always a new script at the end.
+        """
+        with self._lock:
+            rows = self.query("SELECT version FROM components WHERE name = ?", (component,))
+            version = rows[0]["version"] if rows else 0
+            if version > len(steps):
+                raise StoreError(
+                    f"the state in {self._path} was written by a newer version of the local "
+                    f"SageMaker ({component} {version}, this one knows {len(steps)}). Update it, "
+                    "or start afresh with `python -m local_sagemaker reset`."
+                )
+            for number, script in enumerate(steps[version:], start=version + 1):
+                # executescript commits by itself, so the script carries its own transaction.
+                self._connection.executescript(
+                    f"BEGIN IMMEDIATE;\n{script};\n"
+                    "INSERT INTO components (name, version) VALUES "
+                    f"('{component}', {number}) ON CONFLICT (name) DO UPDATE SET "
+                    "version = excluded.version;\nCOMMIT;"
+                )
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run statements that are committed together or not at all.
+
+        Nested use joins the outer transaction.
+        """
+        with self._lock:
+            if self._connection.in_transaction:
+                yield self._connection
+                return
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """Return all rows of a SELECT."""
+        with self._lock:
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def close(self) -> None:
+        """Close the file; further use raises ``sqlite3.ProgrammingError``."""
+        with self._lock:
+            self._connection.close()
+
+
+@dataclass(frozen=True)
+class Key:
+    """Whose resource it is, where, of which kind (botocore's noun), and its name."""
+
+    account: str
+    region: str
+    kind: str
+    name: str
+
+
+@dataclass
+class Record:
+    """A resource.
+
+    Attributes
+    ----------
+    key, arn
+        What it is called.
+    created, modified
+        Seconds since the epoch.
+    status
+        The resource's main status, or None where the kind has none.
+    body
+        The members that Describe shows, AWS-shaped; timestamps are seconds since the epoch.
+    private
+        What the service never shows: folders, generations, process ids.
+    """
+
+    key: Key
+    arn: str
+    created: float
+    modified: float
+    status: str | None = None
+    body: dict[str, Any] = field(default_factory=dict)
+    private: dict[str, Any] = field(default_factory=dict)
+
+
+_TABLES = (
+    """
+    CREATE TABLE records (
+        account TEXT NOT NULL, region TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+        arn TEXT NOT NULL, created REAL NOT NULL, modified REAL NOT NULL, status TEXT,
+        body TEXT NOT NULL, private TEXT NOT NULL,
+        PRIMARY KEY (account, region, kind, name)
+    ) WITHOUT ROWID;
+    CREATE INDEX records_by_arn ON records (arn);
+    CREATE TABLE tags (
+        arn TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (arn, key)
+    ) WITHOUT ROWID
+    """,
+)
+
+_KEY_CLAUSE = "account = ? AND region = ? AND kind = ? AND name = ?"
+
+
+class Records:
+    """The resources of all accounts and regions, and their tags."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        database.migrate("records", _TABLES)
+
+    def insert(self, record: Record) -> None:
+        """Add a record; `RecordExists` when its key is taken."""
+        try:
+            with self.database.transaction() as connection:
+                connection.execute(
+                    "INSERT INTO records (account, region, kind, name, arn, created, modified, "
+                    "status, body, private) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (*_key_columns(record.key), *_columns(record)),
+                )
+        except sqlite3.IntegrityError as error:
+            raise RecordExists(record.key) from error
+
+    def get(self, key: Key) -> Record | None:
+        """Return the record, or None."""
+        rows = self.database.query(
+            f"SELECT * FROM records WHERE {_KEY_CLAUSE}", _key_columns(key)
+        )
+        return _record(rows[0]) if rows else None
+
+    def update(self, key: Key, change: Callable[[Record], None]) -> Record:
+        """Read, change and write one record as a single transaction.
+
+        Parameters
+        ----------
+        key
+            Which record.
+        change
+            Alters the record in place. An exception it raises leaves the record as it was.
+
+        Returns
+        -------
+        Record
+            The record as written; ``modified`` is now.
+
+        Raises
+        ------
+        RecordMissing
+            When there is none.
+        """
+        with self.database.transaction() as connection:
+            record = self.get(key)
+            if record is None:
+                raise RecordMissing(key)
+            change(record)
+            record.modified = time.time()
+            connection.execute(
+                "UPDATE records SET arn = ?, created = ?, modified = ?, status = ?, body = ?, "
+                f"private = ? WHERE {_KEY_CLAUSE}",
+                (*_columns(record), *_key_columns(key)),
+            )
+            return record
+
+    def delete(self, key: Key) -> bool:
+        """Remove a record and its tags; return whether it was there."""
+        with self.database.transaction() as connection:
+            record = self.get(key)
+            if record is None:
+                return False
+            connection.execute(f"DELETE FROM records WHERE {_KEY_CLAUSE}", _key_columns(key))
+            connection.execute("DELETE FROM tags WHERE arn = ?", (record.arn,))
+            return True
+
+    def list(self, account: str, region: str, kind: str) -> list[Record]:
+        """Return the records of a kind, oldest first."""
+        rows = self.database.query(
+            "SELECT * FROM records WHERE account = ? AND region = ? AND kind = ? "
+            "ORDER BY created, name",
+            (account, region, kind),
+        )
+        return [_record(row) for row in rows]
+
+    def every(self, kind: str) -> "list[Record]":
+        """Return the records of a kind over all accounts and regions, oldest first."""
+        rows = self.database.query(
+            "SELECT * FROM records WHERE kind = ? ORDER BY created, name", (kind,)
+        )
+        return [_record(row) for row in rows]
+
+    def by_arn(self, arn: str) -> Record | None:
+        """Return the record that an ARN names, or None."""
+        rows = self.database.query("SELECT * FROM records WHERE arn = ?", (arn,))
+        return _record(rows[0]) if rows else None
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """Return the tags of a resource by key, sorted."""
+        rows = self.database.query("SELECT key, value FROM tags WHERE arn = ? ORDER BY key", (arn,))
+        return {row["key"]: row["value"] for row in rows}
+
+    def put_tags(self, arn: str, tags: Mapping[str, str]) -> None:
+        """Add tags, replacing values of keys that are there."""
+        with self.database.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO tags (arn, key, value) VALUES (?, ?, ?) "
+                "ON CONFLICT (arn, key) DO UPDATE SET value = excluded.value",
+                [(arn, key, value) for key, value in tags.items()],
+            )
+
+    def delete_tags(self, arn: str, keys: Sequence[str]) -> None:
+        """Remove tags; keys that are not there are ignored."""
+        with self.database.transaction() as connection:
+            connection.executemany(
+                "DELETE FROM tags WHERE arn = ? AND key = ?", [(arn, key) for key in keys]
+            )
+
+
+def _key_columns(key: Key) -> tuple[str, str, str, str]:
+    return (key.account, key.region, key.kind, key.name)
+
+
+def _columns(record: Record) -> tuple[Any, ...]:
+    return (
+        record.arn,
+        record.created,
+        record.modified,
+        record.status,
+        json.dumps(record.body),
+        json.dumps(record.private),
+    )
+
+
+def _record(row: sqlite3.Row) -> Record:
+    return Record(
+        key=Key(row["account"], row["region"], row["kind"], row["name"]),
+        arn=row["arn"],
+        created=row["created"],
+        modified=row["modified"],
+        status=row["status"],
+        body=json.loads(row["body"]),
+        private=json.loads(row["private"]),
+    )
