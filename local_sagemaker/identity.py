@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EXECUTION_ROLE = "LocalSageMakerExecutionRole"
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(?P<account>\d{12}):role/(?P<path>[\w+=,.@/-]+)")
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}")
+# A key is kept for a day after its end, so that its user reads "expired", not "unknown".
+_KEPT_AFTER_EXPIRY = 86_400.0
 _ALPHABET = string.ascii_uppercase + "234567"
 
 _TABLES = (
@@ -119,9 +121,7 @@ class Identity:
                 return principal.credentials
         return self.issue(self._account, arn, f"{_unique('AROA')}:local", lifetime=None)
 
-    def issue(
-        self, account: str, arn: str, user_id: str, *, lifetime: float | None
-    ) -> Credentials:
+    def issue(self, account: str, arn: str, user_id: str, *, lifetime: float | None) -> Credentials:
         """Make a key and keep it.
 
         Parameters
@@ -138,7 +138,9 @@ class Identity:
             expiration=None if lifetime is None else self._clock() + lifetime,
         )
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM credentials WHERE expires < ?", (self._clock() - 86400,))
+            connection.execute(
+                "DELETE FROM credentials WHERE expires < ?", (self._clock() - 86400,)
+            )
             connection.execute(
                 "INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (

@@ -3,6 +3,7 @@
 It knows folders, the port and environment variables; it must not know any service.
 """
 
+import hashlib
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -23,13 +24,11 @@ def default_run_dir(home: Path) -> Path:
     identity = f"{os.getuid()}-{_fingerprint(str(home.resolve()))}"
     parent = Path(tempfile.gettempdir())
     if " " in str(parent) or len(str(parent)) > 40:
-        parent = Path("/tmp")  # noqa: S108  (a folder below it is made private, see Server)
+        parent = Path("/tmp")
     return parent / f"lsm-{identity}"
 
 
 def _fingerprint(text: str) -> str:
-    import hashlib
-
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -113,5 +112,6 @@ def write_client_files(home: Path) -> None:
     (folder / "aws-credentials").write_text("")
     # SDK v3 sends usage statistics to a fixed S3 host unless its configuration says no.
     (folder / "sagemaker-config.yaml").write_text(
-        "SchemaVersion: '1.0'\nSageMaker:\n  PythonSDK:\n    Modules:\n      TelemetryOptOut: true\n"
+        "SchemaVersion: '1.0'\n"
+        "SageMaker:\n  PythonSDK:\n    Modules:\n      TelemetryOptOut: true\n"
     )

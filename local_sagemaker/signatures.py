@@ -26,10 +26,14 @@ UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 _ALGORITHM = "AWS4-HMAC-SHA256"
 # Query parameters that belong to the resource in a Version 2 signature.
 _V2_SUBRESOURCES = frozenset(
-    "acl cors delete encryption lifecycle location logging notification partNumber policy "
-    "requestPayment restore tagging torrent uploadId uploads versionId versioning versions website "
-    "response-cache-control response-content-disposition response-content-encoding "
-    "response-content-language response-content-type response-expires".split()
+    {
+        "acl", "cors", "delete", "encryption", "lifecycle", "location", "logging",
+        "notification", "partNumber", "policy", "requestPayment", "restore", "tagging",
+        "torrent", "uploadId", "uploads", "versionId", "versioning", "versions", "website",
+        "response-cache-control", "response-content-disposition", "response-content-
+        encoding", "response-content-language", "response-content-type", "response-expires",
+    }
+)
 )
 
 
@@ -133,10 +137,8 @@ def _verify_header(
     scheme, _, rest = request.headers["authorization"].partition(" ")
     if scheme != _ALGORITHM:
         raise Refused("incomplete", f"Unsupported authorization scheme {scheme[:40]!r}")
-    fields = dict(
-        (name.strip(), value.strip())
-        for name, _, value in (part.partition("=") for part in rest.split(","))
-    )
+    parts = (part.partition("=") for part in rest.split(","))
+    fields = {name.strip(): value.strip() for name, _, value in parts}
     try:
         scope = _Scope.parse(fields["Credential"])
         signed_headers = fields["SignedHeaders"]

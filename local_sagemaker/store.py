@@ -103,17 +103,26 @@ class Database:
         Nested use joins the outer transaction.
         """
         with self._lock:
-            if self._connection.in_transaction:
-                yield self._connection
-                return
-            self._connection.execute("BEGIN IMMEDIATE")
+            nested = self._connection.in_transaction
+            if not nested:
+                self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
-                self._connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:
+                if not nested and self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            if not nested:
+                self._commit()
+
+    def _commit(self) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            # A full disk fails the commit and may leave the transaction open.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Return all rows of a SELECT."""
@@ -178,8 +187,6 @@ _TABLES = (
     """,
 )
 
-_KEY_CLAUSE = "account = ? AND region = ? AND kind = ? AND name = ?"
-
 
 class Records:
     """The resources of all accounts and regions, and their tags."""
@@ -202,9 +209,7 @@ class Records:
 
     def get(self, key: Key) -> Record | None:
         """Return the record, or None."""
-        rows = self.database.query(
-            f"SELECT * FROM records WHERE {_KEY_CLAUSE}", _key_columns(key)
-        )
+        rows = self.database.query(f"SELECT * FROM records WHERE {_KEY_CLAUSE}", _key_columns(key))
         return _record(rows[0]) if rows else None
 
     def update(self, key: Key, change: Callable[[Record], None]) -> Record:
@@ -235,7 +240,7 @@ class Records:
             record.modified = time.time()
             connection.execute(
                 "UPDATE records SET arn = ?, created = ?, modified = ?, status = ?, body = ?, "
-                f"private = ? WHERE {_KEY_CLAUSE}",
+                "private = ? WHERE account = ? AND region = ? AND kind = ? AND name = ?",
                 (*_columns(record), *_key_columns(key)),
             )
             return record
@@ -246,12 +251,15 @@ class Records:
             record = self.get(key)
             if record is None:
                 return False
-            connection.execute(f"DELETE FROM records WHERE {_KEY_CLAUSE}", _key_columns(key))
+            connection.execute(
+                "DELETE FROM records WHERE account = ? AND region = ? AND kind = ? AND name = ?",
+                _key_columns(key),
+            )
             connection.execute("DELETE FROM tags WHERE arn = ?", (record.arn,))
             return True
 
-    def list(self, account: str, region: str, kind: str) -> list[Record]:
-        """Return the records of a kind, oldest first."""
+    def list_kind(self, account: str, region: str, kind: str) -> list[Record]:
+        """Return the records of a kind in one account and region, oldest first."""
         rows = self.database.query(
             "SELECT * FROM records WHERE account = ? AND region = ? AND kind = ? "
             "ORDER BY created, name",
@@ -259,7 +267,7 @@ class Records:
         )
         return [_record(row) for row in rows]
 
-    def every(self, kind: str) -> "list[Record]":
+    def every(self, kind: str) -> list[Record]:
         """Return the records of a kind over all accounts and regions, oldest first."""
         rows = self.database.query(
             "SELECT * FROM records WHERE kind = ? ORDER BY created, name", (kind,)

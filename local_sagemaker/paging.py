@@ -1,0 +1,124 @@
+"""Filters, sorting and paging of lists, as every List operation of SageMaker has them.
+
+It knows the members that List operations share; it must not know where the items come from.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from local_sagemaker.errors import validation_exception
+from local_sagemaker.store import Record
+
+DEFAULT_PAGE = 10
+
+Item = TypeVar("Item")
+
+
+def select(records: Sequence[Record], params: dict[str, Any]) -> list[Record]:
+    """Return the records that pass the common filters.
+
+    ``NameContains``, ``StatusEquals``, and ``CreationTime…`` / ``LastModifiedTime…`` with
+    ``After`` and ``Before``, plain or with the prefix ``Created``.
+    """
+    selected = list(records)
+    contains = params.get("NameContains")
+    if contains:
+        selected = [r for r in selected if contains.lower() in r.key.name.lower()]
+    status = params.get("StatusEquals")
+    if status:
+        selected = [r for r in selected if r.status == status]
+    for after, before, moment in (
+        ("CreationTimeAfter", "CreationTimeBefore", _created),
+        ("CreatedAfter", "CreatedBefore", _created),
+        ("LastModifiedTimeAfter", "LastModifiedTimeBefore", _modified),
+    ):
+        if params.get(after) is not None:
+            selected = [r for r in selected if moment(r) > params[after]]
+        if params.get(before) is not None:
+            selected = [r for r in selected if moment(r) < params[before]]
+    return selected
+
+
+def ordered(records: Sequence[Record], params: dict[str, Any], descending: bool) -> list[Record]:
+    """Sort by ``SortBy`` and ``SortOrder``; ties are broken by name."""
+    field = params.get("SortBy") or "CreationTime"
+    order = params.get("SortOrder")
+    reverse = descending if order is None else order == "Descending"
+    return sorted(records, key=lambda r: (_sort_value(r, field), r.key.name), reverse=reverse)
+
+
+def page(
+    items: Sequence[Item],
+    params: dict[str, Any],
+    identify: Callable[[Item], str],
+    default: int = DEFAULT_PAGE,
+) -> tuple[list[Item], str | None]:
+    """Cut one page out of sorted items.
+
+    Parameters
+    ----------
+    items
+        All of them, in order.
+    params
+        ``MaxResults`` and ``NextToken`` are read.
+    identify
+        Returns what names an item, unique in the list. A token names the last item shown, so
+        items that come and go between two calls neither repeat nor hide others.
+    default
+        The page size when none is asked for.
+
+    Returns
+    -------
+    tuple
+        The page and the token of the next one, None after the last.
+
+    Raises
+    ------
+    AWSError
+        ``ValidationException`` for a token that this list never gave.
+    """
+    size = params.get("MaxResults") or default
+    start = 0
+    token = params.get("NextToken")
+    if token:
+        last, position = _read_token(token)
+        names = [identify(item) for item in items]
+        # The item may be gone by now: its old position is then the best guess.
+        start = names.index(last) + 1 if last in names else min(position, len(items))
+    chosen = list(items[start : start + size])
+    end = start + len(chosen)
+    if not chosen or end >= len(items):
+        return chosen, None
+    return chosen, _token(identify(chosen[-1]), end - 1)
+
+
+def _token(name: str, position: int) -> str:
+    return base64.urlsafe_b64encode(json.dumps([name, position]).encode()).decode()
+
+
+def _read_token(token: str) -> tuple[str, int]:
+    try:
+        name, position = json.loads(base64.urlsafe_b64decode(token))
+        return str(name), int(position)
+    except (ValueError, TypeError) as error:
+        raise validation_exception(f"The NextToken {token[:80]!r} is not valid.") from error
+
+
+def _sort_value(record: Record, field: str) -> float | str:
+    if field in ("CreationTime", "CreatedAt"):
+        return record.created
+    if field in ("LastModifiedTime", "UpdatedAt"):
+        return record.modified
+    if field == "Status":
+        return record.status or ""
+    return record.key.name.lower()
+
+
+def _created(record: Record) -> float:
+    return record.created
+
+
+def _modified(record: Record) -> float:
+    return record.modified
