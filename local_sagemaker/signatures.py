@@ -27,13 +27,33 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 # Query parameters that belong to the resource in a Version 2 signature.
 _V2_SUBRESOURCES = frozenset(
     {
-        "acl", "cors", "delete", "encryption", "lifecycle", "location", "logging",
-        "notification", "partNumber", "policy", "requestPayment", "restore", "tagging",
-        "torrent", "uploadId", "uploads", "versionId", "versioning", "versions", "website",
-        "response-cache-control", "response-content-disposition", "response-content-
-        encoding", "response-content-language", "response-content-type", "response-expires",
+        "acl",
+        "cors",
+        "delete",
+        "encryption",
+        "lifecycle",
+        "location",
+        "logging",
+        "notification",
+        "partNumber",
+        "policy",
+        "requestPayment",
+        "restore",
+        "tagging",
+        "torrent",
+        "uploadId",
+        "uploads",
+        "versionId",
+        "versioning",
+        "versions",
+        "website",
+        "response-cache-control",
+        "response-content-disposition",
+        "response-content-encoding",
+        "response-content-language",
+        "response-content-type",
+        "response-expires",
     }
-)
 )
 
 

@@ -209,7 +209,10 @@ class Records:
 
     def get(self, key: Key) -> Record | None:
         """Return the record, or None."""
-        rows = self.database.query(f"SELECT * FROM records WHERE {_KEY_CLAUSE}", _key_columns(key))
+        rows = self.database.query(
+            "SELECT * FROM records WHERE account = ? AND region = ? AND kind = ? AND name = ?",
+            _key_columns(key),
+        )
         return _record(rows[0]) if rows else None
 
     def update(self, key: Key, change: Callable[[Record], None]) -> Record:
