@@ -27,4 +27,4 @@ def _redirect(request: Any, **_: Any) -> None:
     if parts.netloc != target.netloc:
         request.url = urlunsplit(parts._replace(scheme=target.scheme, netloc=target.netloc))
         # The Host header would name the service that is not asked any more.
-        request.headers.pop("Host", None)
+        del request.headers["Host"]

@@ -74,8 +74,12 @@ class JsonProtocol:
 
     def error(self, error: AWSError) -> Reply:
         """Return the response to a request that failed."""
-        content = {"__type": error.code, "message": error.message} | error.members
-        return Reply(error.status, _dump_json(content), {"Content-Type": self.content_type})
+        return Reply(error.status, self.error_body(error), {"Content-Type": self.content_type})
+
+    @staticmethod
+    def error_body(error: AWSError) -> bytes:
+        """Return the JSON that tells of an error, which every JSON service understands."""
+        return _dump_json({"__type": error.code, "message": error.message} | error.members)
 
 
 class RestJsonProtocol:

@@ -189,6 +189,8 @@ def _verify_presigned(
         start = _seconds(stamp)
     except (KeyError, ValueError) as error:
         raise Refused("incomplete", f"The presigned URL is incomplete: {error}") from error
+    if scope.service != "s3":
+        raise Refused("incomplete", "Only URLs of S3 can be presigned here")
     if not 0 < lifetime <= MAX_PRESIGNED:
         raise Refused("incomplete", "X-Amz-Expires must be between 1 and 604800 seconds")
     principal = _principal(identity, scope.access_key, now)

@@ -5,11 +5,11 @@ lengths, ranges, patterns and enums. The texts follow "1 validation error detect
 'modelName' failed to satisfy constraint: …". It must not know any operation by name.
 """
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+import regex
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
 from local_sagemaker.errors import AWSError, validation_exception
@@ -120,13 +120,12 @@ def _matches(pattern: str, value: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str] | None:
-    # The model's patterns are Java's. Those that Python cannot read are not checked.
-    translated = pattern.replace(r"\p{L}", r"[^\W\d_]").replace(r"\p{N}", r"\d")
-    translated = translated.replace(r"\p{Z}", r"\s").replace(r"\p{Alnum}", "[A-Za-z0-9]")
+def _compiled(pattern: str) -> regex.Pattern[str] | None:
+    # The model's patterns are Java's (``\p{L}`` and the like); what is not even readable with the
+    # regex library is not checked.
     try:
-        return re.compile(translated, re.DOTALL)
-    except re.error:
+        return regex.compile(pattern, regex.DOTALL)
+    except regex.error:
         return None
 
 

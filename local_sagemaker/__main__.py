@@ -1,0 +1,164 @@
+"""The command line: ``python -m local_sagemaker``."""
+
+import argparse
+import json
+import logging
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from local_sagemaker import daemon
+from local_sagemaker.home import Home, HomeError
+
+_DESCRIPTION = """\
+A SageMaker that runs on this machine: it speaks AWS's API on 127.0.0.1 and really runs training
+jobs and endpoints, as plain processes. Its state is kept in a folder, its home.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except (HomeError, daemon.StartError) as error:
+        print(f"local_sagemaker: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough.
+        sys.stderr.close()
+        return 0
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local_sagemaker", description=_DESCRIPTION)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--home",
+        type=Path,
+        help="folder of its state (default: $LOCAL_SAGEMAKER_HOME or .local_sagemaker)",
+    )
+    port = argparse.ArgumentParser(add_help=False)
+    port.add_argument("--port", type=int, help="TCP port (default: chosen once, then kept)")
+
+    command = commands.add_parser(
+        "start",
+        parents=[shared, port],
+        help="start it in the background, or attach to the one that runs; print exports",
+    )
+    command.set_defaults(run=_start)
+    command = commands.add_parser("status", parents=[shared], help="show jobs and endpoints")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    command.set_defaults(run=_status)
+    command = commands.add_parser("logs", parents=[shared], help="follow a job's or endpoint's log")
+    command.add_argument("name", help="name of a training job or an endpoint")
+    command.add_argument("--no-follow", action="store_true", help="print what is there and end")
+    command.set_defaults(run=_logs)
+    command = commands.add_parser("stop", parents=[shared], help="stop it; its state is kept")
+    command.set_defaults(run=_stop)
+    command = commands.add_parser("reset", parents=[shared], help="stop it and remove its state")
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    command.set_defaults(run=_reset)
+    command = commands.add_parser("serve", parents=[shared, port], help="run it in this terminal")
+    command.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+    command.set_defaults(run=_serve)
+    return parser
+
+
+def _start(options: argparse.Namespace) -> int:
+    home = Home(options.home)
+    started = daemon.start(home, options.port)
+    word = "started" if started.fresh else "already runs"
+    print(f"# The local SageMaker {word} at {started.info.url} (home: {home.path}).")
+    print('# For this shell:  eval "$(python -m local_sagemaker start)"')
+    for name in daemon.MISLEADING:
+        print(f"unset {name}")
+    for name, value in home.environment(started.info.url).items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    home = Home(options.home)
+    info = home.server() if home.running() else None
+    if info is None:
+        if options.json:
+            print(json.dumps({"running": False, "home": str(home.path)}))
+        else:
+            print(f"No local SageMaker runs in {home.path}.")
+        return 3
+    state = daemon.status(info)
+    if options.json:
+        print(json.dumps({"running": True, "pid": info.pid} | state, indent=2))
+        return 0
+    print(f"Local SageMaker at {info.url} (process {info.pid})")
+    print(f"  home     {state['home']}")
+    print(f"  account  {state['account']}, {state['region']}")
+    _print_states("Jobs", state["jobs"])
+    _print_states("Endpoints", state["endpoints"])
+    return 0
+
+
+def _print_states(title: str, items: list[dict[str, Any]]) -> None:
+    print(f"{title}: {len(items) or 'none'}")
+    for item in items:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(item["created"]))
+        print(f"  {item['status']:<12} {item['name']:<50} {when}")
+
+
+def _logs(options: argparse.Namespace) -> int:
+    from local_sagemaker.logs import follow
+
+    home = Home(options.home)
+    if not home.is_one():
+        raise HomeError(f"no local SageMaker ever ran in {home.path}")
+    for line in follow(home, options.name, follow=not options.no_follow):
+        print(line, flush=True)
+    return 0
+
+
+def _stop(options: argparse.Namespace) -> int:
+    home = Home(options.home)
+    stopped = daemon.stop(home)
+    print(
+        f"The local SageMaker of {home.path} is stopped; its state is kept."
+        if stopped
+        else f"No local SageMaker runs in {home.path}."
+    )
+    return 0
+
+
+def _reset(options: argparse.Namespace) -> int:
+    home = Home(options.home)
+    if not home.path.exists():
+        print(f"There is nothing in {home.path}.")
+        return 0
+    if not options.yes:
+        if not sys.stdin.isatty():
+            raise HomeError("reset removes all jobs, endpoints and objects; say --yes to do so")
+        question = f"Remove all jobs, endpoints, objects and logs in {home.path}? [y/N] "
+        if input(question).strip().lower() not in ("y", "yes"):
+            print("Nothing was removed.")
+            return 1
+    daemon.reset(home)
+    print(f"{home.path} is removed.")
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from local_sagemaker.server import run
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    return run(Home(options.home), options.port, options.ready_fd)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""Calls a room's handler with a request of its protocol and words the answer.
+
+One dispatcher per service and protocol. It knows protocols and handlers; it must not know HTTP
+frameworks or what an operation does.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.model import OperationModel
+
+from local_sagemaker.errors import AWSError
+from local_sagemaker.identity import Caller
+from local_sagemaker.operations import Handler
+from local_sagemaker.protocol import JsonProtocol, Reply, RestJsonProtocol
+from local_sagemaker.query_protocol import QueryProtocol
+
+_LOG = logging.getLogger(__name__)
+
+
+class JsonDispatcher:
+    """Serves one AWS JSON 1.1 service."""
+
+    def __init__(self, protocol: JsonProtocol, handlers: Mapping[str, Handler]) -> None:
+        self._protocol = protocol
+        self._handlers = handlers
+
+    def __call__(self, caller: Caller, target: str, body: bytes) -> Reply:
+        """Answer the operation that an ``X-Amz-Target`` header names."""
+
+        def answer() -> Reply:
+            operation = self._protocol.operation(target)
+            handler = _handler(self._handlers, operation)
+            params = self._protocol.parse(operation, body)
+            return self._protocol.reply(operation, handler(caller, params))
+
+        return guarded(answer, self._protocol.error)
+
+
+class RestJsonDispatcher:
+    """Serves one rest-json service."""
+
+    def __init__(self, protocol: RestJsonProtocol, handlers: Mapping[str, Handler]) -> None:
+        self._protocol = protocol
+        self._handlers = handlers
+
+    def __call__(
+        self,
+        caller: Caller,
+        method: str,
+        raw_path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> Reply:
+        """Answer the operation that a method and a path name."""
+
+        def answer() -> Reply:
+            matched = self._protocol.match(method, raw_path)
+            if matched is None:
+                raise AWSError("UnknownOperationException", f"There is no {method} {raw_path}", 404)
+            operation, labels = matched
+            handler = _handler(self._handlers, operation)
+            params = self._protocol.parse(operation, labels, query, headers, body)
+            return self._protocol.reply(operation, handler(caller, params))
+
+        return guarded(answer, self._protocol.error)
+
+
+class QueryDispatcher:
+    """Serves one service of the query protocol.
+
+    Parameters
+    ----------
+    protocol
+        The service's.
+    handlers
+        Operations that are answered here.
+    forward
+        Answers every other operation, given the caller and the form; None refuses them.
+    """
+
+    def __init__(
+        self,
+        protocol: QueryProtocol,
+        handlers: Mapping[str, Handler],
+        forward: Callable[[Caller, bytes, Mapping[str, str]], Reply] | None = None,
+    ) -> None:
+        self._protocol = protocol
+        self._handlers = handlers
+        self._forward = forward
+
+    def __call__(self, caller: Caller, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Answer the operation that a form names."""
+
+        def answer() -> Reply:
+            operation = self._protocol.operation(body)
+            if operation.name not in self._handlers and self._forward is not None:
+                return self._forward(caller, body, headers)
+            handler = _handler(self._handlers, operation)
+            params = self._protocol.parse(operation, body)
+            return self._protocol.reply(operation, handler(caller, params))
+
+        return guarded(answer, self._protocol.error)
+
+
+def guarded(answer: Callable[[], Reply], word: Callable[[AWSError], Reply]) -> Reply:
+    """Return an answer; whatever goes wrong becomes an error in the service's own format."""
+    try:
+        return answer()
+    except AWSError as error:
+        return word(error)
+    except (OSError, sqlite3.OperationalError) as error:
+        _LOG.exception("The disk or the database failed")
+        return word(
+            AWSError(
+                "InternalFailure",
+                f"The local SageMaker cannot keep its state: {error}. Check that the disk is not "
+                "full and its folder is writable; nothing of this request was kept.",
+                500,
+            )
+        )
+    except Exception as error:  # noqa: BLE001  (the last line of defence: a client never sees HTML)
+        _LOG.exception("A handler failed")
+        return word(
+            AWSError(
+                "InternalFailure",
+                f"The local SageMaker failed: {type(error).__name__}: {error}. This is a defect of "
+                "the local SageMaker; its server.log has the details.",
+                500,
+            )
+        )
+
+
+def _handler(handlers: Mapping[str, Handler], operation: OperationModel) -> Handler:
+    handler = handlers.get(operation.name)
+    if handler is None:
+        service: Any = operation.service_model.service_id
+        raise AWSError(
+            "NotImplemented",
+            f"{operation.name} of {service} is not part of the local SageMaker yet. What it "
+            "answers is listed in docs/local-sagemaker.md; use AWS for the rest.",
+        )
+    return handler

@@ -1,0 +1,137 @@
+"""`LocalSageMaker`: the local server as a context manager, for notebooks and tests."""
+
+import html
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from local_sagemaker import daemon
+from local_sagemaker.home import Home, ServerInfo
+
+
+class LocalSageMaker:
+    """A local SageMaker for as long as a ``with`` block lasts, or until `close`.
+
+    Entering starts the server of the home or attaches to the one that runs, and points this
+    process's environment at it, so that ``boto3.client("sagemaker")`` talks to it. Leaving puts
+    the environment back, and stops the server only if this object started it.
+
+    Parameters
+    ----------
+    home
+        The folder of its state; ``$LOCAL_SAGEMAKER_HOME`` or ``.local_sagemaker`` below the
+        working directory if None.
+    port
+        The TCP port on 127.0.0.1; chosen once and kept if None.
+
+    Raises
+    ------
+    StartError, HomeError
+        On entering, with the reason and the remedy.
+    """
+
+    def __init__(self, home: Path | str | None = None, port: int | None = None) -> None:
+        self._home = Home(home)
+        self._port = port
+        self._info: ServerInfo | None = None
+        self._fresh = False
+        self._saved: dict[str, str | None] = {}
+
+    @property
+    def url(self) -> str:
+        """The endpoint of the running server."""
+        return self._running().url
+
+    @property
+    def home(self) -> Path:
+        """The folder of its state."""
+        return self._home.path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that point a client at the running server."""
+        return self._home.environment(self.url)
+
+    def start(self) -> "LocalSageMaker":
+        """Start or attach, and point this process's environment at the server."""
+        started = daemon.start(self._home, self._port)
+        self._info, self._fresh = started.info, started.fresh
+        environment = self.environment
+        for name in (*environment, *daemon.MISLEADING):
+            self._saved.setdefault(name, os.environ.get(name))
+        for name in daemon.MISLEADING:
+            os.environ.pop(name, None)
+        os.environ.update(environment)
+        _forget_default_session()
+        return self
+
+    def close(self) -> None:
+        """Put the environment back; stop the server if this object started it."""
+        for name, value in self._saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        self._saved.clear()
+        _forget_default_session()
+        if self._fresh:
+            daemon.stop(self._home)
+        self._info, self._fresh = None, False
+
+    def status(self) -> dict[str, Any]:
+        """Return the server's state: its jobs, endpoints, and where it keeps them."""
+        return daemon.status(self._running())
+
+    def __enter__(self) -> "LocalSageMaker":
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = self._info.url if self._info else "not started"
+        return f"<LocalSageMaker {state} home={str(self._home.path)!r}>"
+
+    def _repr_html_(self) -> str:
+        rows = {"Home": str(self._home.path), "State": "not started"}
+        if self._info is not None:
+            state = self.status()
+            rows |= {
+                "State": "running",
+                "Endpoint URL": self._info.url,
+                "Account": f"{state['account']} ({state['region']})",
+                "Jobs": _counted(state["jobs"]),
+                "Endpoints": _counted(state["endpoints"]),
+            }
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in rows.items()
+        )
+        return f"<table><caption>Local SageMaker</caption>{cells}</table>"
+
+    def _running(self) -> ServerInfo:
+        if self._info is None:
+            raise RuntimeError("this LocalSageMaker is not started: use it in a `with` block")
+        return self._info
+
+
+def _counted(items: list[dict[str, Any]]) -> str:
+    states: dict[str, int] = {}
+    for item in items:
+        states[item["status"]] = states.get(item["status"], 0) + 1
+    return ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"
+
+
+def _forget_default_session() -> None:
+    # boto3.client() keeps a session with the credentials it found first.
+    boto3 = sys.modules.get("boto3")
+    if boto3 is not None:
+        vars(boto3)["DEFAULT_SESSION"] = None

@@ -1,0 +1,252 @@
+"""Builds the rooms of one local SageMaker, connects them, and runs them as a process.
+
+This is the one place that knows every room. It must not answer a request itself.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from local_sagemaker.app import Services, create_app
+from local_sagemaker.dispatch import JsonDispatcher, QueryDispatcher, RestJsonDispatcher
+from local_sagemaker.experiments import Experiments
+from local_sagemaker.home import Home, HomeError, ServerInfo
+from local_sagemaker.iam import Iam
+from local_sagemaker.identity import Identity
+from local_sagemaker.lineage import Associations, Lineage
+from local_sagemaker.metric_series import MetricSeries
+from local_sagemaker.metrics import Metrics
+from local_sagemaker.operations import Handler, Room
+from local_sagemaker.protocol import JsonProtocol, RestJsonProtocol, service_model
+from local_sagemaker.query_protocol import QueryProtocol
+from local_sagemaker.resources import Resources
+from local_sagemaker.settings import Settings, default_run_dir, write_client_files
+from local_sagemaker.store import Database, Records, StoreError
+from local_sagemaker.sts import Sts
+
+_LOG = logging.getLogger(__name__)
+_STOP_GRACE = 5
+
+
+class Server:
+    """One local SageMaker.
+
+    Parameters
+    ----------
+    settings
+        Where it lives.
+    token
+        Opens its own pages to the command line.
+
+    Raises
+    ------
+    StoreError
+        When the state on disk cannot be used.
+    """
+
+    def __init__(self, settings: Settings, token: str) -> None:
+        self.settings = settings
+        self._token = token
+        self.database = Database(settings.home / "state.db")
+        self.identity = Identity(self.database, settings.account)
+        self.records = Records(self.database)
+        self.resources = Resources(self.records, service_model("sagemaker"))
+        self.series = MetricSeries(self.database)
+        self.associations = Associations(self.database)
+        self.experiments = Experiments(self.resources, self.series, self.associations)
+
+    def application(self) -> Starlette:
+        """Return the ASGI application."""
+        return create_app(
+            self._services(),
+            self.identity,
+            self.settings.port,
+            token=self._token,
+            lifespan=self._lifespan,
+        )
+
+    def status(self) -> dict[str, Any]:
+        """Return what runs, for people."""
+        return {
+            "url": self.settings.url,
+            "home": str(self.settings.home),
+            "account": self.settings.account,
+            "region": self.settings.region,
+            "jobs": self._states("TrainingJob"),
+            "endpoints": self._states("Endpoint"),
+        }
+
+    def _states(self, noun: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "kind": noun,
+                "name": record.key.name,
+                "status": record.status or "",
+                "created": record.created,
+                "account": record.key.account,
+                "region": record.key.region,
+            }
+            for record in self.records.every(noun)
+        ]
+
+    def _services(self) -> Services:
+        iam = Iam()
+        sts = Sts(self.identity)
+        sagemaker = self.resources.operations()
+        # What a room does itself takes the place of the generic operation.
+        rooms: list[Room] = [self.experiments, Lineage(self.resources, self.associations)]
+        for room in rooms:
+            sagemaker |= room.operations()
+        metrics = Metrics(self.series, self.records, self.experiments.trial_component)
+        metrics_api = _rest("sagemaker-metrics", metrics.operations())
+        return Services(
+            json={"SageMaker": _json("sagemaker", sagemaker)},
+            query={
+                "sts": QueryDispatcher(QueryProtocol(service_model("sts")), sts.operations()),
+                "iam": QueryDispatcher(
+                    QueryProtocol(service_model("iam")), iam.operations(), iam.forward
+                ),
+            },
+            rest={"BatchPutMetrics": metrics_api, "BatchGetMetrics": metrics_api},
+            s3=None,
+            runtime=None,
+            status=self.status,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        yield
+
+    def close(self) -> None:
+        """Close what is open; the state on disk stays."""
+        self.database.close()
+
+
+def _json(service: str, handlers: Mapping[str, Handler]) -> JsonDispatcher:
+    return JsonDispatcher(JsonProtocol(service_model(service)), handlers)
+
+
+def _rest(service: str, handlers: Mapping[str, Handler]) -> RestJsonDispatcher:
+    return RestJsonDispatcher(RestJsonProtocol(service_model(service)), handlers)
+
+
+def run(home: Home, port: int | None = None, ready_fd: int | None = None) -> int:
+    """Run the server of a home in this process until it is told to stop.
+
+    Parameters
+    ----------
+    home
+        Where it lives.
+    port
+        The TCP port; the home's own if None.
+    ready_fd
+        A pipe on which to say, as one line of JSON, that the server is ready or why it is not.
+
+    Returns
+    -------
+    int
+        The process's exit code.
+    """
+    tell = _teller(ready_fd)
+    try:
+        home.prepare()
+        if not home.lock():
+            tell({"error": f"a local SageMaker already runs in {home.path}.", "running": True})
+            return 3
+        listener = home.listen(port)
+        server, settings, token = _build(home, listener)
+    except (HomeError, StoreError, OSError) as error:
+        tell({"error": str(error)})
+        return 2
+    info = ServerInfo(os.getpid(), settings.url, token)
+
+    def ready() -> None:
+        home.write_server(info)
+        tell({"ready": True, "url": settings.url})
+
+    try:
+        _serve(server, listener, ready)
+    finally:
+        server.close()
+        home.forget_server()
+        home.unlock()
+    return 0
+
+
+def _build(home: Home, listener: socket.socket) -> tuple[Server, Settings, str]:
+    run_dir = default_run_dir(home.path)
+    _private(run_dir)
+    settings = Settings(home=home.path, port=listener.getsockname()[1], run_dir=run_dir)
+    token = secrets.token_urlsafe(32)
+    server = Server(settings, token)
+    write_client_files(home.path)
+    home.write_credentials(server.identity.root())
+    return server, settings, token
+
+
+def _private(folder: Path) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    state = folder.lstat()
+    if not folder.is_dir() or folder.is_symlink() or state.st_uid != os.getuid():
+        raise HomeError(f"{folder} belongs to somebody else; remove it or set TMPDIR.")
+    folder.chmod(0o700)
+
+
+def _serve(server: Server, listener: socket.socket, ready: Callable[[], None]) -> None:
+    config = uvicorn.Config(
+        server.application(),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=_STOP_GRACE,
+        # S3 clients of ours keep many connections open; a job's client may be idle for long.
+        timeout_keep_alive=75,
+    )
+    instance = _Announcing(config, ready)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: setattr(instance, "should_exit", True))
+    instance.run(sockets=[listener])
+
+
+class _Announcing(uvicorn.Server):
+    """Says so once it listens; leaves signals to its caller."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+def _teller(descriptor: int | None) -> Callable[[dict[str, Any]], None]:
+    told = threading.Event()
+
+    def tell(message: dict[str, Any]) -> None:
+        if "error" in message:
+            _LOG.error("%s", message["error"])
+        if descriptor is None or told.is_set():
+            return
+        told.set()
+        with contextlib.suppress(BrokenPipeError), os.fdopen(descriptor, "w") as pipe:
+            pipe.write(json.dumps(message) + "\n")
+
+    return tell
