@@ -1,0 +1,71 @@
+# Every target runs in a virtual environment, which the first one makes and each one keeps in order
+# (tools/bootstrap.py). Works with GNU make 3.81 and any POSIX sh; no recipe names an absolute path, so
+# a checkout may lie anywhere. `make help` prints the texts behind ## below.
+
+# The interpreter that bootstrap.py starts on; it looks for a better one on PATH by itself.
+PYTHON ?= $(shell for name in python3 python3.12 python3.11 python3.13 python; do \
+	"$$name" -c "" 2>/dev/null && echo "$$name" && break; done)
+VENV ?= .venv
+PYTEST_ARGS ?=
+LAB_ARGS ?=
+
+python := "$(VENV)/bin/python"
+studio := .venv-studio
+
+# Idle OpenMP threads that spin steal the core from the next process: five times slower on two cores.
+OMP_WAIT_POLICY ?= PASSIVE
+export OMP_WAIT_POLICY
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help env run lab stop check test studio bench clean
+
+help: ## List the targets and settings
+	@echo "Targets:"
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@echo "Settings (make NAME=value target, or in the environment):"
+	@awk '/^## / {sub(/^## /, "  "); print}' Makefile
+
+## PYTHON       the Python (3.11 to 3.13) to make the environment with; default: found on PATH
+## TORCH_INDEX  a package index to take torch from. On Linux, PyPI's torch brings gigabytes of CUDA
+##              libraries; https://download.pytorch.org/whl/cpu has CPU builds. Default: pip's own
+## VENV         where the environment lies; default: .venv
+## PYTEST_ARGS  more arguments for pytest, such as -x or -k endpoint
+## LAB_ARGS     more arguments for JupyterLab, such as --no-browser or --port 8899
+
+env: ## Make, update or repair the environment (every other target does it first)
+	@test -n "$(PYTHON)" || { echo "set-up: no Python was found: install Python 3.11, 3.12 or 3.13." >&2; exit 1; }
+	@"$(PYTHON)" tools/bootstrap.py --venv "$(VENV)"
+
+run: env ## Run Lab 1 from end to end on the local SageMaker and print its figures
+	@WORKSHOP_MODE=$${WORKSHOP_MODE:-local} $(python) -m workshop_utils run-lab1
+
+lab: env ## Start the local SageMaker and open the labs in JupyterLab
+	@$(python) -m local_sagemaker start
+	@WORKSHOP_MODE=$${WORKSHOP_MODE:-local} $(python) -m jupyterlab $(LAB_ARGS)
+
+stop: env ## Stop the local SageMaker (its data stays)
+	@$(python) -m local_sagemaker stop
+
+check: env ## Check style and types and run the fast tests: under 3 minutes
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+	$(python) -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test: check ## Run all checks and tests, whole notebooks included: under 12 minutes
+	$(python) -m pytest -m slow $(PYTEST_ARGS)
+
+studio: env ## Run the fast tests on the versions of SageMaker Studio's image, in .venv-studio
+	@"$(PYTHON)" tools/bootstrap.py --venv $(studio) --constraints constraints-studio.txt --extra test
+	$(studio)/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+bench: env ## Run every benchmarks/bench_*.py, each against a named peer
+	@test -n "$$(ls benchmarks/bench_*.py 2>/dev/null)" || { echo "There is no benchmarks/bench_*.py." >&2; exit 1; }
+	@set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(python) "$$script"; done
+
+clean: ## Remove environments, caches and builds; the data of the local SageMaker stays
+	@if [ -x $(python) ]; then $(python) -m local_sagemaker stop || true; fi
+	rm -rf "$(VENV)" "$(VENV).lock" $(studio) $(studio).lock build dist *.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
