@@ -164,8 +164,11 @@ class _Extraction:
                 if name.parts:
                     self._take(tar, member, name)
         for name, target in self._links.items():
-            path = self._place(name)
-            path.symlink_to(target)
+            try:
+                (self._root / name).symlink_to(target)
+            except FileExistsError as error:
+                # Files were cleared from the links' places, so this is a folder.
+                raise ArchiveError(f"{name} is both a link and a folder") from error
         for name in self._links:
             self._check_link(name)
         return list(self._names)
