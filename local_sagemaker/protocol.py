@@ -7,6 +7,7 @@ response, led by botocore's service model alone. It must not know what an operat
 import base64
 import binascii
 import json
+import math
 import re
 import uuid
 from collections.abc import Mapping
@@ -28,6 +29,9 @@ from botocore.model import (
 
 from local_sagemaker.errors import AWSError
 from local_sagemaker.validation import validate
+
+# JSON has no such numbers; AWS's protocols write them as these strings, by their repr in Python.
+_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 @cache
@@ -221,6 +225,8 @@ def _parse(value: Any, shape: Shape) -> Any:
         return {key: _parse(item, shape.value) for key, item in value.items()}
     if shape.type_name == "timestamp":
         return _timestamp(value)
+    if shape.type_name in ("float", "double") and value in _NOT_FINITE.values():
+        return float(value)
     if shape.type_name == "blob":
         try:
             return base64.b64decode(value, validate=True)
@@ -281,4 +287,6 @@ def _serialise(value: Any, shape: Shape) -> Any:
         return {key: _serialise(item, shape.value) for key, item in value.items()}
     if shape.type_name == "blob":
         return base64.b64encode(value).decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return _NOT_FINITE[repr(value)]
     return value

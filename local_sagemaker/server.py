@@ -31,6 +31,7 @@ from local_sagemaker.operations import Handler, Room
 from local_sagemaker.protocol import JsonProtocol, RestJsonProtocol, service_model
 from local_sagemaker.query_protocol import QueryProtocol
 from local_sagemaker.resources import Resources
+from local_sagemaker.search import Search
 from local_sagemaker.settings import Settings, default_run_dir, write_client_files
 from local_sagemaker.store import Database, Records, StoreError
 from local_sagemaker.sts import Sts
@@ -105,7 +106,13 @@ class Server:
         sts = Sts(self.identity)
         sagemaker = self.resources.operations()
         # What a room does itself takes the place of the generic operation.
-        rooms: list[Room] = [self.experiments, Lineage(self.resources, self.associations)]
+        rooms: list[Room] = [
+            self.experiments,
+            Lineage(self.resources, self.associations),
+            Search(
+                self.resources, service_model("sagemaker"), self.experiments.search_documents()
+            ),
+        ]
         for room in rooms:
             sagemaker |= room.operations()
         metrics = Metrics(self.series, self.records, self.experiments.trial_component)
