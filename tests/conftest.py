@@ -20,6 +20,7 @@ os.environ |= {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_DEFAULT_REGION": "us-east-1",  # importing sagemaker.serve needs one
     "HF_HUB_OFFLINE": "1",
     "MPLBACKEND": "Agg",
     "TOKENIZERS_PARALLELISM": "false",
