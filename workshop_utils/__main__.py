@@ -1,0 +1,45 @@
+"""The command line: ``python -m workshop_utils``."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from workshop_utils.datasets import DatasetError
+from workshop_utils.endpoints import EndpointFailed
+from workshop_utils.estimators import JobFailed
+from workshop_utils.session import SessionError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m workshop_utils", description="The workshop's labs without a notebook."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    lab1 = commands.add_parser(
+        "run-lab1", help="train, track, deploy and ask the few-shot classifier of Lab 1"
+    )
+    lab1.add_argument("--shots", type=int, default=8, help="training examples per intent")
+    lab1.add_argument("--seed", type=int, default=0, help="draws the examples")
+    lab1.add_argument(
+        "--keep-endpoint", action="store_true", help="leave the endpoint running at the end"
+    )
+    options = parser.parse_args(arguments)
+    # The SDK tells of every upload and of defaults it takes; what matters is printed by the lab.
+    logging.basicConfig(level=logging.WARNING)
+    logging.getLogger("sagemaker").setLevel(logging.ERROR)
+    from workshop_utils import lab1 as lab
+
+    try:
+        lab.run(options.shots, options.seed, options.keep_endpoint)
+    except (SessionError, DatasetError, JobFailed, EndpointFailed) as error:
+        print(f"workshop_utils: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,229 @@
+"""Endpoints: deploy a model archive, ask it, delete it.
+
+It knows model archives and requests; it must not know how the model in them was made.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from workshop_utils import instances
+from workshop_utils.session import Session
+
+# Newest first; an older SDK knows only the older ones.
+_IMAGES = ("5.5.3", "4.51.3", "4.49.0")
+_PYTORCH = "pytorch2.6.0"
+_RUNNING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
+VARIANT = "AllTraffic"
+
+
+class EndpointFailed(Exception):
+    """An endpoint did not come into service; the message has the reason it gave."""
+
+
+def inference_image(region: str, instance_type: str) -> str:
+    """Return the URI of the newest Hugging Face inference image that this SDK knows."""
+    from sagemaker.core import image_uris
+
+    refusal: ValueError | None = None
+    for version in _IMAGES:
+        try:
+            uri: str = image_uris.retrieve(
+                framework="huggingface",
+                region=region,
+                version=version,
+                base_framework_version=_PYTORCH,
+                py_version="py312",
+                instance_type=instance_type,
+                image_scope="inference",
+            )
+        except ValueError as error:
+            refusal = error
+        else:
+            return uri
+    raise EndpointFailed(f"No Hugging Face inference image fits {instance_type}: {refusal}")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A deployed model.
+
+    Attributes
+    ----------
+    name
+        Of the endpoint, its configuration and its model alike.
+    """
+
+    session: Session
+    name: str
+
+    def predict(
+        self, texts: str | Sequence[str], *, top_k: int | None = None, **parameters: Any
+    ) -> list[Any]:
+        """Ask the model.
+
+        Parameters
+        ----------
+        texts
+            One text or several.
+        top_k
+            How many labels to return for each text; the best one if None.
+        **parameters
+            Further parameters that the model understands.
+
+        Returns
+        -------
+        list
+            What the model answers: for one text or several without ``top_k`` a list with one
+            ``{"label", "score"}`` for each.
+        """
+        inputs = texts if isinstance(texts, str) else list(texts)
+        payload: dict[str, Any] = {"inputs": inputs}
+        wanted = parameters | ({"top_k": top_k} if top_k is not None else {})
+        if wanted:
+            payload["parameters"] = wanted
+        answer: list[Any] = json.loads(self.invoke(json.dumps(payload).encode()))
+        return answer
+
+    def invoke(
+        self,
+        body: bytes,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> bytes:
+        """Send a body as it is and return the answer's."""
+        response = self.session.client("sagemaker-runtime").invoke_endpoint(
+            EndpointName=self.name, Body=body, ContentType=content_type, Accept=accept
+        )
+        answer: bytes = response["Body"].read()
+        return answer
+
+    def latencies(self, text: str, requests: int = 50) -> list[float]:
+        """Measure how long one caller waits for an answer.
+
+        Returns
+        -------
+        list of float
+            Milliseconds of each request, one after the other, after one that does not count.
+        """
+        self.predict(text)
+        measured = []
+        for _ in range(requests):
+            started = time.perf_counter()
+            self.predict(text)
+            measured.append((time.perf_counter() - started) * 1000)
+        return measured
+
+    def delete(self) -> None:
+        """Delete the endpoint, its configuration and its model; what is gone already is fine."""
+        client = self.session.client("sagemaker")
+        steps = (
+            (client.delete_endpoint, "EndpointName"),
+            (client.delete_endpoint_config, "EndpointConfigName"),
+            (client.delete_model, "ModelName"),
+        )
+        for delete, member in steps:
+            try:
+                delete(**{member: self.name})
+            except ClientError as error:
+                if "Could not find" not in str(error):
+                    raise
+
+
+def deploy(
+    session: Session,
+    model_data: str,
+    *,
+    instance_type: str = instances.CPU,
+    environment: Mapping[str, str] | None = None,
+    name: str = "few-shot",
+) -> Endpoint:
+    """Put a model archive behind an endpoint, and wait until it answers.
+
+    Parameters
+    ----------
+    session
+        Where and as whom.
+    model_data
+        S3 URI of a ``model.tar.gz`` with ``code/inference.py`` in it.
+    instance_type
+        What serves it; billed from now until `Endpoint.delete`.
+    environment
+        Variables for the container.
+    name
+        Part of the endpoint's name.
+
+    Raises
+    ------
+    EndpointFailed
+        When the model does not come up, with the reason. Nothing is left behind then.
+    """
+    from sagemaker.core.resources import Endpoint as EndpointResource
+    from sagemaker.core.resources import EndpointConfig, Model
+    from sagemaker.core.shapes import ContainerDefinition, ProductionVariant
+
+    endpoint = Endpoint(session, session.name(name))
+    place = {"session": session.boto, "region": session.region}
+    Model.create(
+        model_name=endpoint.name,
+        primary_container=ContainerDefinition(
+            image=inference_image(session.region, instance_type),
+            model_data_url=model_data,
+            environment={"SAGEMAKER_PROGRAM": "inference.py"} | dict(environment or {}),
+        ),
+        execution_role_arn=session.role,
+        tags=_tags(session),
+        **place,
+    )
+    EndpointConfig.create(
+        endpoint_config_name=endpoint.name,
+        production_variants=[
+            ProductionVariant(
+                variant_name=VARIANT,
+                model_name=endpoint.name,
+                instance_type=instance_type,
+                initial_instance_count=1,
+            )
+        ],
+        tags=_tags(session),
+        **place,
+    )
+    EndpointResource.create(
+        endpoint_name=endpoint.name,
+        endpoint_config_name=endpoint.name,
+        tags=_tags(session),
+        **place,
+    )
+    _wait(endpoint)
+    return endpoint
+
+
+def _wait(endpoint: Endpoint) -> None:
+    client = endpoint.session.client("sagemaker")
+    print(f"Endpoint {endpoint.name}")
+    started = time.monotonic()
+    pause = 0.1
+    status = None
+    while True:
+        state = client.describe_endpoint(EndpointName=endpoint.name)
+        if state["EndpointStatus"] != status:
+            status = state["EndpointStatus"]
+            print(f"  [{status}] after {time.monotonic() - started:.1f} s")
+        if status not in _RUNNING:
+            break
+        time.sleep(pause)
+        pause = min(pause * 1.3, 10.0)
+    if status != "InService":
+        reason = state.get("FailureReason", "no reason given")
+        endpoint.delete()
+        raise EndpointFailed(f"{endpoint.name} is {status}: {reason}")
+
+
+def _tags(session: Session) -> list[Any]:
+    from sagemaker.core.shapes import Tag
+
+    return [Tag(key=tag["Key"], value=tag["Value"]) for tag in session.tags]

@@ -1,0 +1,238 @@
+"""Where a lab runs and as whom: mode, account, role, bucket, prefix and tags.
+
+This is the only module that knows about modes, and the only one that knows of the local
+SageMaker. Every other module is handed a `Session` and cannot tell the difference.
+"""
+
+import os
+import re
+import secrets
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from workshop_utils.display import card
+
+if TYPE_CHECKING:
+    from sagemaker.core.helper.session_helper import Session as SageMakerSession
+
+    from local_sagemaker import LocalSageMaker
+
+Mode = Literal["local", "aws"]
+
+PREFIX = "nlp-workshop"
+STUDIO_METADATA = Path("/opt/ml/metadata/resource-metadata.json")
+"""Studio writes this file into every space; its presence means that AWS pays for this kernel."""
+_ROLE_VARIABLE = "WORKSHOP_ROLE_ARN"
+_BUCKET_VARIABLE = "WORKSHOP_BUCKET"
+# The longest name that endpoints, jobs and models have in common (botocore: 63 characters).
+_NAME_LIMIT = 63
+
+
+class SessionError(Exception):
+    """The lab cannot run here yet; the message says what is missing and what to do."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """The fixed facts of one lab.
+
+    Attributes
+    ----------
+    mode
+        ``local`` or ``aws``. For people to read; code must not ask.
+    lab
+        The lab's name, part of every name and tag.
+    region, account, caller
+        Where it runs and as whom.
+    role
+        ARN of the execution role that jobs and endpoints act as.
+    bucket, prefix
+        Everything the lab keeps in S3 is below ``s3://bucket/prefix/``.
+    """
+
+    mode: Mode
+    lab: str
+    region: str
+    account: str
+    caller: str
+    role: str
+    bucket: str
+    prefix: str
+    boto: Any = field(repr=False)
+    local: "LocalSageMaker | None" = field(default=None, repr=False)
+
+    @property
+    def tags(self) -> list[dict[str, str]]:
+        """The tags that every resource of the lab carries, in AWS's form."""
+        return [{"Key": "workshop", "Value": PREFIX}, {"Key": "workshop:lab", "Value": self.lab}]
+
+    @cached_property
+    def sagemaker(self) -> "SageMakerSession":
+        """The SageMaker SDK's session."""
+        from sagemaker.core.helper.session_helper import Session as SageMakerSession
+
+        return SageMakerSession(
+            boto_session=self.boto,
+            default_bucket=self.bucket,
+            default_bucket_prefix=self.prefix,
+        )
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of the lab's region."""
+        return self.boto.client(service)
+
+    def name(self, base: str) -> str:
+        """Return a new name for a resource: prefix, base, time and a few random letters.
+
+        Parameters
+        ----------
+        base
+            What it is for, for instance ``few-shot``; other characters than letters, digits
+            and hyphens become hyphens.
+        """
+        cleaned = re.sub(r"[^a-zA-Z0-9]+", "-", base).strip("-")
+        suffix = f"{time.strftime('%y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+        head = f"{PREFIX}-{cleaned}"[: _NAME_LIMIT - len(suffix) - 1].rstrip("-")
+        return f"{head}-{suffix}"
+
+    def uri(self, *parts: str) -> str:
+        """Return the S3 URI of a key below the lab's prefix."""
+        return "/".join([f"s3://{self.bucket}", self.prefix, *parts])
+
+    def upload(self, source: Path | bytes, *parts: str) -> str:
+        """Store a file, or bytes, below the lab's prefix; return its S3 URI."""
+        uri = self.uri(*parts)
+        key = uri.removeprefix(f"s3://{self.bucket}/")
+        if isinstance(source, bytes):
+            self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=source)
+        else:
+            self.client("s3").upload_file(str(source), self.bucket, key)
+        return uri
+
+    def close(self) -> None:
+        """Stop the local SageMaker if this session started it; what it keeps stays on disk."""
+        if self.local is not None:
+            self.local.close()
+
+    def _repr_html_(self) -> str:
+        where = (
+            "on this machine, in the local SageMaker: nothing is billed"
+            if self.mode == "local"
+            else "on AWS: what you start is billed until you delete it"
+        )
+        rows = {
+            "Runs": where,
+            "Account": f"{self.account}, {self.region}",
+            "Caller": self.caller,
+            "Role": self.role,
+            "Bucket": f"s3://{self.bucket}/{self.prefix}/",
+            "Tags": ", ".join(f"{tag['Key']}={tag['Value']}" for tag in self.tags),
+        }
+        return card(f"Workshop session: {self.lab}", rows)
+
+    def __str__(self) -> str:
+        return f"{self.lab} on {self.mode} ({self.account}, {self.region}), s3://{self.bucket}"
+
+
+def start(lab: str, mode: str | None = None) -> Session:
+    """Find out where to run, and get everything ready there.
+
+    Parameters
+    ----------
+    lab
+        The lab's name, for instance ``few-shot``.
+    mode
+        ``local``, ``aws`` or ``auto``; ``$WORKSHOP_MODE`` if None, and ``auto`` if that is not
+        set either. ``auto`` is AWS inside SageMaker Studio and local everywhere else, so nothing
+        billable comes to be outside Studio unless AWS was asked for by name.
+
+    Raises
+    ------
+    SessionError
+        When the mode is not known, or there are no credentials, region, role or bucket.
+    """
+    chosen = choose_mode(mode)
+    local = None
+    if chosen == "local":
+        from local_sagemaker import LocalSageMaker
+
+        # Whoever does not close the session leaves the server running, as a notebook does: it
+        # outlives the kernel, and so do its endpoints.
+        local = LocalSageMaker().start()
+    boto = boto3.Session()
+    region = boto.region_name
+    if region is None:
+        raise SessionError("No AWS region is set. Set AWS_DEFAULT_REGION, for instance us-east-1.")
+    try:
+        identity = boto.client("sts").get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        raise SessionError(
+            f"AWS does not know who you are: {error}. Configure credentials (`aws configure`), or "
+            "set WORKSHOP_MODE=local to work without an account."
+        ) from error
+    account = identity["Account"]
+    bucket = os.environ.get(_BUCKET_VARIABLE) or f"sagemaker-{region}-{account}"
+    _ensure_bucket(boto, bucket, region)
+    return Session(
+        mode=chosen,
+        lab=lab,
+        region=region,
+        account=account,
+        caller=identity["Arn"],
+        role=_execution_role(boto),
+        bucket=bucket,
+        prefix=f"{PREFIX}/{lab}",
+        boto=boto,
+        local=local,
+    )
+
+
+def choose_mode(mode: str | None = None) -> Mode:
+    """Return the mode that is asked for, or the one that fits this machine."""
+    wanted = mode or os.environ.get("WORKSHOP_MODE") or "auto"
+    if wanted == "auto":
+        return "aws" if STUDIO_METADATA.exists() else "local"
+    if wanted == "local":
+        return "local"
+    if wanted == "aws":
+        return "aws"
+    raise SessionError(f"WORKSHOP_MODE is {wanted!r}; it must be auto, local or aws.")
+
+
+def _execution_role(boto: Any) -> str:
+    from sagemaker.core.helper.session_helper import Session as SageMakerSession
+    from sagemaker.core.helper.session_helper import get_execution_role
+
+    role = os.environ.get(_ROLE_VARIABLE)
+    if role:
+        return role
+    try:
+        found: str = get_execution_role(SageMakerSession(boto_session=boto))
+    except (ValueError, BotoCoreError, ClientError) as error:
+        raise SessionError(
+            f"You are not signed in with a role that SageMaker can act as ({error}). Set "
+            f"{_ROLE_VARIABLE} to the ARN of an execution role."
+        ) from error
+    return found
+
+
+def _ensure_bucket(boto: Any, bucket: str, region: str) -> None:
+    s3 = boto.client("s3")
+    try:
+        s3.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status != 404:
+            raise SessionError(
+                f"The bucket {bucket} is not yours to use ({error}). Set {_BUCKET_VARIABLE} to "
+                "one that is."
+            ) from error
+        # us-east-1 is the one region that must not be named.
+        place = {} if region == "us-east-1" else {"LocationConstraint": region}
+        s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
