@@ -30,6 +30,7 @@ from local_sagemaker.metrics import Metrics
 from local_sagemaker.operations import Handler, Room
 from local_sagemaker.protocol import JsonProtocol, RestJsonProtocol, service_model
 from local_sagemaker.query_protocol import QueryProtocol
+from local_sagemaker.quotas import Quotas
 from local_sagemaker.resources import Resources
 from local_sagemaker.search import Search
 from local_sagemaker.settings import Settings, default_run_dir, write_client_files
@@ -109,16 +110,17 @@ class Server:
         rooms: list[Room] = [
             self.experiments,
             Lineage(self.resources, self.associations),
-            Search(
-                self.resources, service_model("sagemaker"), self.experiments.search_documents()
-            ),
+            Search(self.resources, service_model("sagemaker"), self.experiments.search_documents()),
         ]
         for room in rooms:
             sagemaker |= room.operations()
         metrics = Metrics(self.series, self.records, self.experiments.trial_component)
         metrics_api = _rest("sagemaker-metrics", metrics.operations())
         return Services(
-            json={"SageMaker": _json("sagemaker", sagemaker)},
+            json={
+                "SageMaker": _json("sagemaker", sagemaker),
+                "ServiceQuotasV20190624": _json("service-quotas", Quotas().operations()),
+            },
             query={
                 "sts": QueryDispatcher(QueryProtocol(service_model("sts")), sts.operations()),
                 "iam": QueryDispatcher(
