@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("local")
 
 @pytest.fixture
 def client(local: LocalSageMaker) -> Any:
-    return boto3.client("sagemaker")
+    return boto3.client("sagemaker", endpoint_url=local.url)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_creating_again_is_refused_and_changes_nothing(client, unique, noun):
 
 def test_what_is_not_there_is_not_found(client, unique):
     name = unique("none")
-    exp, trial, comp = experiment(client, unique)
+    _, trial, comp = experiment(client, unique)
     missing = "ResourceNotFound"
     refused(client.describe_experiment, missing, ExperimentName=name)
     refused(client.describe_trial, missing, TrialName=name)
@@ -240,7 +240,7 @@ def test_what_holds_something_is_not_deleted(client, unique):
 
 
 def test_a_new_component_inherits_nothing_from_a_deleted_one(client, unique):
-    exp, trial, comp = experiment(client, unique)
+    _, trial, comp = experiment(client, unique)
     metrics = boto3.client("sagemaker-metrics")
     point = {"MetricName": "acc", "Value": 1.0, "Timestamp": time.time()}
     metrics.batch_put_metrics(TrialComponentName=comp, MetricData=[point])

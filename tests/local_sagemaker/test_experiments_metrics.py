@@ -21,13 +21,14 @@ MINUTE = int(time.time()) // 3600 * 3600 - 7200
 
 @pytest.fixture
 def metrics(local: LocalSageMaker) -> Any:
-    return boto3.client("sagemaker-metrics")
+    return boto3.client("sagemaker-metrics", endpoint_url=local.url)
 
 
 @pytest.fixture
 def component(local: LocalSageMaker) -> str:
     name = f"run-{uuid.uuid4().hex[:8]}"
-    boto3.client("sagemaker").create_trial_component(TrialComponentName=name)
+    client = boto3.client("sagemaker", endpoint_url=local.url)
+    client.create_trial_component(TrialComponentName=name)
     return name
 
 
