@@ -227,17 +227,30 @@ class Experiments:
 
     def _searched_components(self, caller: Caller, records: list[Record]) -> list[dict[str, Any]]:
         """Return what Search shows of components: also their metrics and parents."""
+        owner = _owner(caller)
         metrics = self._metrics(records)
-        trials = {r.key.name: r for r in self._records.list_kind(*_owner(caller), "Trial")}
-        members = self._members.every(_owner(caller))
-        documents = []
-        for record in records:
-            inside = [trials[name].body for name in members.get(record.key.name, [])]
-            parents = [{key: t[key] for key in ("TrialName", "ExperimentName")} for t in inside]
-            documents.append(
-                self._resources.shown(record) | {"Metrics": metrics[record.arn], "Parents": parents}
-            )
-        return documents
+        # One transaction, so that no trial goes between its membership and itself.
+        with self._database.transaction():
+            if len(records) == 1:
+                # What the SDK's Run asks; reading all memberships for it would grow with the runs.
+                name = records[0].key.name
+                members = {name: self._members.trials(owner, name)}
+            else:
+                members = self._members.every(owner)
+            known = {name for trials in members.values() for name in trials}
+            parents = {name: self._parent(caller, name) for name in known}
+        return [
+            self._resources.shown(record)
+            | {
+                "Metrics": metrics[record.arn],
+                "Parents": [parents[name] for name in members.get(record.key.name, [])],
+            }
+            for record in records
+        ]
+
+    def _parent(self, caller: Caller, trial: str) -> dict[str, str]:
+        body = self._get(caller, "Trial", trial).body
+        return {key: body[key] for key in ("TrialName", "ExperimentName")}
 
     def _create(self, noun: str, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         given = params[f"{noun}Name"]

@@ -59,17 +59,23 @@ class Metrics:
         The model gives this operation no error of its own, so points for a trial component that
         does not exist are refused one by one as well.
         """
-        component = self._trial_component(caller, params["TrialComponentName"])
         now = time.time()
-        points, refused = [], []
-        for index, raw in enumerate(params["MetricData"]):
-            point = Point(raw["MetricName"], raw["Value"], raw["Timestamp"], raw.get("Step"))
-            if component is not None and _acceptable(point, now):
-                points.append(point)
-            else:
-                refused.append({"Code": "VALIDATION_ERROR", "MetricIndex": index})
-        if component is not None and points:
-            self._series.append(component.arn, points)
+        points = [
+            Point(raw["MetricName"], raw["Value"], raw["Timestamp"], raw.get("Step"))
+            for raw in params["MetricData"]
+        ]
+        # One transaction, so that no points arrive for a component that is being deleted.
+        with self._records.database.transaction():
+            component = self._trial_component(caller, params["TrialComponentName"])
+            taken = [component is not None and _acceptable(point, now) for point in points]
+            if component is not None:
+                good = [point for point, fine in zip(points, taken, strict=True) if fine]
+                self._series.append(component.arn, good)
+        refused = [
+            {"Code": "VALIDATION_ERROR", "MetricIndex": index}
+            for index, fine in enumerate(taken)
+            if not fine
+        ]
         # The model wants at least one element in the list, so without errors there is no list.
         return {"Errors": refused} if refused else {}
 
