@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -56,6 +57,14 @@ _REFUSALS = {
     "mismatch": ("InvalidSignatureException", "SignatureDoesNotMatch", "SignatureDoesNotMatch"),
     "skewed": ("InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed"),
 }
+
+
+class _AnyPath(PathConvertor):
+    # An object's key may hold line breaks, which Starlette's own convertor does not match.
+    regex = "(?s:.*)"
+
+
+register_url_convertor("any", _AnyPath())
 
 
 class Streamed(Protocol):
@@ -144,7 +153,7 @@ def create_app(
         return response
 
     return Starlette(
-        routes=[Route("/{path:path}", handle, methods=_METHODS)],
+        routes=[Route("/{path:any}", handle, methods=_METHODS)],
         lifespan=lifespan,
     )
 
