@@ -134,17 +134,17 @@ def plot_distribution(counts: pd.Series, title: str) -> "Figure":
     return figure
 
 
-def plot_accuracy_by_label(report: pd.DataFrame, worst: int = 15) -> "Figure":
+def plot_scores_by_label(report: pd.DataFrame, worst: int = 15) -> "Figure":
     """Draw the labels with the lowest F1.
 
     Parameters
     ----------
     report
-        Indexed by label, with the column ``f1-score`` between 0 and 1.
+        Indexed by label, with the column ``f1`` between 0 and 1.
     worst
         How many labels to show.
     """
-    chosen = report["f1-score"].sort_values().head(worst)[::-1]
+    chosen = report["f1"].sort_values().head(worst)[::-1]
     figure, axes = _figure(8, 0.28 * len(chosen) + 0.9)
     axes.barh(list(map(str, chosen.index)), chosen.to_numpy(), color="#d65f5f")
     axes.set_xlim(0, 1)

@@ -3,6 +3,7 @@
 It knows model archives and requests; it must not know how the model in them was made.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from workshop_utils import instances
-from workshop_utils.session import Session
+from workshop_utils.display import card
+from workshop_utils.session import PREFIX, Session
 
 # Newest first; an older SDK knows only the older ones.
 _IMAGES = ("5.5.3", "4.51.3", "4.49.0")
@@ -60,6 +62,9 @@ class Endpoint:
 
     session: Session
     name: str
+
+    def _repr_html_(self) -> str:
+        return card("Endpoint", {"Name": self.name, "Region": self.session.region})
 
     def predict(
         self, texts: str | Sequence[str], *, top_k: int | None = None, **parameters: Any
@@ -144,6 +149,8 @@ def deploy(
 ) -> Endpoint:
     """Put a model archive behind an endpoint, and wait until it answers.
 
+    A second call with the same arguments returns the endpoint that is there.
+
     Parameters
     ----------
     session
@@ -166,8 +173,13 @@ def deploy(
     from sagemaker.core.resources import EndpointConfig, Model
     from sagemaker.core.shapes import ContainerDefinition, ProductionVariant
 
-    endpoint = Endpoint(session, session.name(name))
-    place = {"session": session.boto, "region": session.region}
+    # The name follows from what is deployed, so a second call finds what the first one made.
+    wanted = f"{model_data} {instance_type} {sorted((environment or {}).items())}"
+    digest = hashlib.sha256(wanted.encode()).hexdigest()[:10]
+    endpoint = Endpoint(session, f"{PREFIX}-{name}-{digest}")
+    if _in_service(endpoint):
+        print(f"Endpoint {endpoint.name} is already in service")
+        return endpoint
     Model.create(
         model_name=endpoint.name,
         primary_container=ContainerDefinition(
@@ -200,6 +212,27 @@ def deploy(
     )
     _wait(endpoint)
     return endpoint
+
+
+def _in_service(endpoint: Endpoint) -> bool:
+    """Tell whether an endpoint can be used as it is; remove what stands in the way of a new one."""
+    client = endpoint.session.client("sagemaker")
+    try:
+        status = client.describe_endpoint(EndpointName=endpoint.name)["EndpointStatus"]
+    except ClientError as error:
+        if "Could not find" not in str(error):
+            raise
+        status = "absent"
+    if status in _RUNNING:
+        _wait(endpoint)
+        return True
+    if status != "InService":
+        # A start that was interrupted may have left a configuration or a model.
+        endpoint.delete()
+        client.get_waiter("endpoint_deleted").wait(
+            EndpointName=endpoint.name, WaiterConfig={"Delay": 2, "MaxAttempts": 150}
+        )
+    return status == "InService"
 
 
 def _wait(endpoint: Endpoint) -> None:

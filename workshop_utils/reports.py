@@ -33,7 +33,7 @@ class Report:
     accuracy, macro_f1
         Between 0 and 1.
     by_label
-        Indexed by label: ``precision``, ``recall``, ``f1-score`` and ``support``.
+        Indexed by label: ``precision``, ``recall``, ``f1`` and ``support``.
     errors
         One row per wrong answer: ``text,label,predicted,score``.
     picture
