@@ -180,6 +180,7 @@ def deploy(
     if _in_service(endpoint):
         print(f"Endpoint {endpoint.name} is already in service")
         return endpoint
+    place = {"session": session.boto, "region": session.region}
     Model.create(
         model_name=endpoint.name,
         primary_container=ContainerDefinition(
@@ -232,7 +233,7 @@ def _in_service(endpoint: Endpoint) -> bool:
         client.get_waiter("endpoint_deleted").wait(
             EndpointName=endpoint.name, WaiterConfig={"Delay": 2, "MaxAttempts": 150}
         )
-    return status == "InService"
+    return bool(status == "InService")
 
 
 def _wait(endpoint: Endpoint) -> None:
