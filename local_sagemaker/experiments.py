@@ -6,11 +6,11 @@ know who logs to a component: the SDK's `Run`, a job, or a user with boto3.
 """
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from local_sagemaker.errors import AWSError, validation_exception
+from local_sagemaker.experiment_documents import ExperimentDocuments, SearchDocuments
 from local_sagemaker.identity import Caller
 from local_sagemaker.lineage import Associations
 from local_sagemaker.metric_series import MetricSeries
@@ -18,8 +18,6 @@ from local_sagemaker.operations import Handler
 from local_sagemaker.resources import Resources
 from local_sagemaker.store import Record
 from local_sagemaker.trial_members import TrialMembers
-
-SearchDocuments = Callable[[Caller, list[Record]], list[dict[str, Any]]]
 
 # The three maps of a trial component that an update merges, key by key.
 _MAPS = ("Parameters", "InputArtifacts", "OutputArtifacts")
@@ -49,6 +47,7 @@ class Experiments:
         self._series = series
         self._associations = associations
         self._members = TrialMembers(self._database)
+        self._documents = ExperimentDocuments(resources, series, self._members)
 
     def operations(self) -> dict[str, Handler]:
         """Return the handlers by operation name."""
@@ -73,7 +72,7 @@ class Experiments:
 
     def search_documents(self) -> dict[str, SearchDocuments]:
         """Return what Search shows of the kinds of which it shows more than Describe, by noun."""
-        return {"Trial": self._searched_trials, "TrialComponent": self._searched_components}
+        return {"Trial": self._documents.trials, "TrialComponent": self._documents.components}
 
     def trial_component(self, caller: Caller, name: str) -> Record | None:
         """Return a trial component, or None; case does not matter."""
@@ -122,7 +121,8 @@ class Experiments:
     def describe_trial_component(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         """Return a component with the summaries of its metrics; its ARN may name it."""
         record = self._get(caller, "TrialComponent", params["TrialComponentName"])
-        shown = self._resources.shown(record) | {"Metrics": self._metrics([record])[record.arn]}
+        metrics = self._series.described([record.arn])[record.arn]
+        shown = self._resources.shown(record) | {"Metrics": metrics}
         if "Source" in shown:
             shown["Sources"] = [shown["Source"]]
         return shown
@@ -209,49 +209,6 @@ class Experiments:
             self._remove(caller, record)
         return {"TrialComponentArn": record.arn}
 
-    def _searched_trials(self, caller: Caller, records: list[Record]) -> list[dict[str, Any]]:
-        """Return what Search shows of trials: also which components they hold."""
-        components = {
-            r.key.name: r for r in self._records.list_kind(*_owner(caller), "TrialComponent")
-        }
-        shape = ("TrialComponentName", "TrialComponentArn", "CreationTime", "CreatedBy")
-        documents = []
-        for record in records:
-            inside = sorted(
-                self._members.components(_owner(caller), record.key.name) & components.keys()
-            )
-            shown = [self._resources.shown(components[name]) for name in inside]
-            summaries = [{k: c[k] for k in shape if k in c} for c in shown]
-            documents.append(self._resources.shown(record) | {"TrialComponentSummaries": summaries})
-        return documents
-
-    def _searched_components(self, caller: Caller, records: list[Record]) -> list[dict[str, Any]]:
-        """Return what Search shows of components: also their metrics and parents."""
-        owner = _owner(caller)
-        metrics = self._metrics(records)
-        # One transaction, so that no trial goes between its membership and itself.
-        with self._database.transaction():
-            if len(records) == 1:
-                # What the SDK's Run asks; reading all memberships for it would grow with the runs.
-                name = records[0].key.name
-                members = {name: self._members.trials(owner, name)}
-            else:
-                members = self._members.every(owner)
-            known = {name for trials in members.values() for name in trials}
-            parents = {name: self._parent(caller, name) for name in known}
-        return [
-            self._resources.shown(record)
-            | {
-                "Metrics": metrics[record.arn],
-                "Parents": [parents[name] for name in members.get(record.key.name, [])],
-            }
-            for record in records
-        ]
-
-    def _parent(self, caller: Caller, trial: str) -> dict[str, str]:
-        body = self._get(caller, "Trial", trial).body
-        return {key: body[key] for key in ("TrialName", "ExperimentName")}
-
     def _create(self, noun: str, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         given = params[f"{noun}Name"]
         body = {"DisplayName": given, "CreatedBy": _NOBODY, "LastModifiedBy": _NOBODY}
@@ -297,10 +254,6 @@ class Experiments:
             trials = [trial for trial in every if _experiment(trial) == experiment.key.name]
         owner = _owner(caller)
         return {name for t in trials for name in self._members.components(owner, t.key.name)}
-
-    def _metrics(self, records: list[Record]) -> dict[str, list[dict[str, Any]]]:
-        found = self._series.summaries(record.arn for record in records)
-        return {r.arn: [s.described(r.arn) for s in found.get(r.arn, [])] for r in records}
 
 
 def _owner(caller: Caller) -> tuple[str, str]:

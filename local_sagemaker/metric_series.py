@@ -7,7 +7,7 @@ It must not know what an experiment is: a caller hands it ARNs.
 
 import math
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,13 +121,12 @@ class MetricSeries:
                     [(series, point.at, point.step, point.value) for point in mine],
                 )
 
-    def summaries(self, arns: Iterable[str]) -> dict[str, list[Summary]]:
+    def summaries(self, arns: Sequence[str]) -> dict[str, list[Summary]]:
         """Return the summaries of many resources by ARN, each list sorted by metric name."""
         found: dict[str, list[Summary]] = {}
-        wanted = list(arns)
         # SQLite allows 32,766 variables to a statement, older builds 999.
-        for start in range(0, len(wanted), 900):
-            some = wanted[start : start + 900]
+        for start in range(0, len(arns), 900):
+            some = arns[start : start + 900]
             marks = ",".join("?" * len(some))
             rows = self._database.query(
                 f"SELECT * FROM metric_series WHERE arn IN ({marks}) ORDER BY arn, name",  # noqa: S608 - only question marks are put in
@@ -136,6 +135,11 @@ class MetricSeries:
             for row in rows:
                 found.setdefault(row["arn"], []).append(_summary(row))
         return found
+
+    def described(self, arns: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return the ``TrialComponentMetricSummary`` list of each resource, empty for none."""
+        found = self.summaries(arns)
+        return {arn: [summary.described(arn) for summary in found.get(arn, [])] for arn in arns}
 
     def points(
         self, arn: str, name: str, start: float | None = None, end: float | None = None
