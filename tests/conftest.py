@@ -1,6 +1,6 @@
 """What holds for every test: no AWS account, no internet, none of the developer's own settings.
 
-It knows neither package: fixtures for a running local SageMaker live beside the tests that use it.
+A test that needs SageMaker gets a real local one, in a home of its own.
 """
 
 import ipaddress
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from local_sagemaker import LocalSageMaker
 
 # Before any test module imports boto3 or transformers, which read these once.
 for name in list(os.environ):
@@ -32,6 +34,20 @@ os.environ |= {
 def repository() -> Path:
     """The root of the checkout."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSageMaker]:
+    """Start a server for the whole session and point the environment at it."""
+    with LocalSageMaker(home=tmp_path_factory.mktemp("local") / "home") as running:
+        yield running
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[LocalSageMaker]:
+    """Start a server of this test's own, for tests that stop or break it."""
+    with LocalSageMaker(home=tmp_path / "home") as running:
+        yield running
 
 
 @pytest.fixture(scope="session", autouse=True)
