@@ -1,0 +1,214 @@
+"""One generation of an endpoint: from its variants' plans to processes that serve, and back.
+
+It lays out the folders, prepares the environments and starts the fleets. What a record says, and
+when which generation takes over, is the endpoints' matter.
+"""
+
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from local_sagemaker import requirements_check
+from local_sagemaker.container import Container, Containers
+from local_sagemaker.errors import AWSError
+from local_sagemaker.fleet import Fleet
+from local_sagemaker.identity import EXECUTION_ROLE
+from local_sagemaker.logs import LogStore
+from local_sagemaker.models import (
+    ModelDataError,
+    container_environment,
+    requirements_file,
+    stage,
+)
+from local_sagemaker.objects import Objects
+from local_sagemaker.routes import Route, RouteKey, Variant
+from local_sagemaker.variants import VariantPlan
+from local_sagemaker.workers import STOP_GRACE, LineSink, WorkerFailed, WorkerPlan
+
+_MODEL_SERVER_TIMEOUT = 60
+_REASON_LENGTH = 1024  # FailureReason of DescribeEndpoint, in botocore's model
+
+
+class DeploymentFailed(Exception):
+    """A generation did not come up; the message is the endpoint's FailureReason."""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The processes of one variant and where they live."""
+
+    fleet: Fleet
+    container: Container
+
+    def stop(self, grace: float = STOP_GRACE) -> None:
+        """End the processes, each after the request that it has, and remove their folder.
+
+        Parameters
+        ----------
+        grace
+            Seconds from SIGTERM to SIGKILL.
+        """
+        self.fleet.stop(grace)
+        self.container.remove()
+
+
+class Deployments:
+    """Starts and stops generations of endpoints.
+
+    Parameters
+    ----------
+    containers
+        Where their processes live.
+    objects
+        Where model data comes from.
+    logs
+        Where the processes' output goes.
+    """
+
+    def __init__(self, containers: Containers, objects: Objects, logs: LogStore) -> None:
+        self._containers = containers
+        self._objects = objects
+        self._logs = logs
+
+    def start(
+        self,
+        key: RouteKey,
+        plans: Sequence[VariantPlan],
+        note: Callable[[Deployed], None],
+    ) -> Route:
+        """Start a generation and wait until all of its processes serve.
+
+        Parameters
+        ----------
+        key
+            Whose endpoint.
+        plans
+            Its variants.
+        note
+            Told of each variant before its processes start, so that they can be stopped at any
+            time.
+
+        Raises
+        ------
+        DeploymentFailed
+            If a variant does not come up. What was noted must then be stopped.
+        """
+        return Route(tuple(self._start_variant(key, plan, note) for plan in plans))
+
+    def _start_variant(
+        self, key: RouteKey, plan: VariantPlan, note: Callable[[Deployed], None]
+    ) -> Variant:
+        container = self._containers.create()
+        streams = _Streams(self._logs, key, plan)
+        fleet = Fleet(
+            WorkerPlan(
+                container=container,
+                environment=self._environment(key, plan, container),
+                startup_timeout=plan.startup_timeout,
+                request_timeout=float(
+                    plan.source.positive("SAGEMAKER_MODEL_SERVER_TIMEOUT", _MODEL_SERVER_TIMEOUT)
+                ),
+                open_log=streams.open,
+            )
+        )
+        note(Deployed(fleet, container))
+        try:
+            stage(self._objects, key.account, plan.source, container.root)
+            self._check_requirements(plan, container, streams)
+            fleet.start(plan.processes)
+        except ModelDataError as error:
+            raise DeploymentFailed(_shortened(str(error))) from error
+        except WorkerFailed as error:
+            raise DeploymentFailed(_not_healthy(plan.name, str(error))) from error
+        return Variant(
+            name=plan.name,
+            weight=plan.weight,
+            fleet=fleet,
+            max_payload=plan.max_payload,
+            max_concurrency=plan.max_concurrency,
+        )
+
+    def _environment(
+        self, key: RouteKey, plan: VariantPlan, container: Container
+    ) -> dict[str, str]:
+        own = {
+            # Several processes share the machine's cores.
+            "OMP_NUM_THREADS": "1",
+            "SAGEMAKER_BASE_DIR": str(container.root),
+            "SM_MODEL_DIR": str(container.root / "model"),
+            "SAGEMAKER_REGION": key.region,
+            **container_environment(plan.source, container.root),
+        }
+        role = plan.source.role or f"arn:aws:iam::{key.account}:role/{EXECUTION_ROLE}"
+        try:
+            return self._containers.environment(
+                container, role_arn=role, region=key.region, lifetime=None, own=own
+            )
+        except AWSError as error:
+            raise DeploymentFailed(f"The model's execution role: {error.message}") from error
+
+    def _check_requirements(
+        self, plan: VariantPlan, container: Container, streams: "_Streams"
+    ) -> None:
+        path = requirements_file(plan.source, container.root)
+        if path is None:
+            return
+        report = requirements_check.check(path)
+        for warning in report.warnings:
+            streams.open(1).write(f"WARNING: {warning}")
+        if report.failure:
+            streams.open(1).write(report.failure)
+            raise DeploymentFailed(_not_healthy(plan.name, report.failure))
+
+
+class _Streams:
+    """The log streams of one variant: one for each of its processes."""
+
+    def __init__(self, logs: LogStore, key: RouteKey, plan: VariantPlan) -> None:
+        self._logs = logs
+        self._key = key
+        self._plan = plan
+        self._instances: dict[int, str] = {}
+
+    def open(self, number: int) -> LineSink:
+        known = number in self._instances
+        instance = self._instances.setdefault(number, f"i-{secrets.token_hex(9)[:17]}")
+        group = f"/aws/sagemaker/Endpoints/{self._key.endpoint}"
+        stream = f"{self._plan.name}/{instance}"
+        writer = self._logs.writer(self._key.account, self._key.region, group, stream)
+        if not known:
+            for line in _introduction(self._plan):
+                writer.write(line)
+        return writer
+
+
+def _introduction(plan: VariantPlan) -> list[str]:
+    version = sys.version.split()[0]
+    how = (
+        f"Local SageMaker: the image {plan.source.image or '(none)'} is not run. The model is "
+        f"served by Python {version} of {sys.prefix}, by the rules of the SageMaker Hugging Face "
+        "inference toolkit."
+    )
+    lines = [how]
+    if plan.wanted_processes > plan.processes:
+        lines.append(
+            f"Local SageMaker: {plan.wanted_processes} processes were asked for; {plan.processes} "
+            "serve on this machine."
+        )
+    return lines
+
+
+def _not_healthy(variant: str, why: str) -> str:
+    return _shortened(
+        f"The primary container for production variant {variant} did not pass the ping health "
+        "check. Please check CloudWatch logs for this endpoint. Local SageMaker: " + why
+    )
+
+
+def _shortened(reason: str) -> str:
+    """Keep the beginning, which says what happened, and the end, which says why."""
+    if len(reason) <= _REASON_LENGTH:
+        return reason
+    head = 250
+    return f"{reason[:head]} … {reason[head + 3 - _REASON_LENGTH :]}"

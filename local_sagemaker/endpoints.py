@@ -1,0 +1,321 @@
+"""CreateEndpoint, UpdateEndpoint and DeleteEndpoint: what they check, and what then happens.
+
+Each operation changes the record and returns; a thread does the rest. It knows records and
+generations; it must not know processes or requests.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from local_sagemaker.deployments import Deployed, DeploymentFailed, Deployments
+from local_sagemaker.errors import validation_exception
+from local_sagemaker.identity import Caller
+from local_sagemaker.models import model_source
+from local_sagemaker.operations import Handler
+from local_sagemaker.resources import Resources
+from local_sagemaker.routes import Route, RouteKey, Routes
+from local_sagemaker.store import Key, Record, RecordMissing
+from local_sagemaker.variants import VariantPlan, retained
+from local_sagemaker.workers import WorkerFailed
+
+_LOG = logging.getLogger(__name__)
+_DRAIN = 60.0  # the longest a request may take (AWS's developer guide)
+_CLOSE_GRACE = 2.0
+_IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
+_NOT_SERVED = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
+
+
+class Endpoints:
+    """The endpoints of all accounts.
+
+    Parameters
+    ----------
+    resources
+        The generic operations and the records.
+    deployments
+        Starts and stops generations.
+    routes
+        Where requests find the current generation.
+    """
+
+    def __init__(self, resources: Resources, deployments: Deployments, routes: Routes) -> None:
+        self._resources = resources
+        self._records = resources.records
+        self._deployments = deployments
+        self._routes = routes
+        # What runs, or may run, for each endpoint; several generations while one is replaced.
+        self._running: dict[RouteKey, list[Deployed]] = {}
+        self._lock = threading.Lock()
+        self._threads: set[threading.Thread] = set()
+        self._closing = False
+
+    def operations(self) -> dict[str, Handler]:
+        """Return the handlers that take the place of the generic ones."""
+        return {
+            "CreateEndpoint": self._create,
+            "UpdateEndpoint": self._update,
+            "UpdateEndpointWeightsAndCapacities": self._update_weights,
+            "DeleteEndpoint": self._delete,
+        }
+
+    # Operations
+
+    def _create(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        plans = self._plans(caller, params["EndpointConfigName"])
+        record = self._resources.create(
+            caller,
+            "Endpoint",
+            params,
+            status="Creating",
+            private={"plans": [plan.to_dict() for plan in plans]},
+        )
+        self._background(self._bring_up, record.key, plans)
+        return {"EndpointArn": record.arn}
+
+    def _update(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        name = params["EndpointName"]
+        current = self._resources.get(caller, "Endpoint", name)
+        plans = self._plans(caller, params["EndpointConfigName"])
+        if params.get("RetainAllVariantProperties"):
+            excluded = params.get("ExcludeRetainedVariantProperties") or []
+            plans = retained(plans, _plans_of(current), excluded)
+        record = self._begin(caller, name, "Updating")
+        config = params["EndpointConfigName"]
+        self._background(self._replace, record.key, plans, config)
+        return {"EndpointArn": record.arn}
+
+    def _update_weights(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        name = params["EndpointName"]
+        current = self._resources.get(caller, "Endpoint", name)
+        wanted = {item["VariantName"]: item for item in params["DesiredWeightsAndCapacities"]}
+        plans = _plans_of(current)
+        if unknown := wanted.keys() - {plan.name for plan in plans}:
+            raise validation_exception(
+                f"The endpoint {name} has no production variant {', '.join(sorted(unknown))}."
+            )
+        plans = [plan.resized(wanted.get(plan.name, {})) for plan in plans]
+        record = self._begin(caller, name, "Updating")
+        self._background(self._resize, record.key, plans)
+        return {"EndpointArn": record.arn}
+
+    def _delete(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        record = self._begin(caller, params["EndpointName"], "Deleting", also_from="Failed")
+        self._background(self._take_down, record.key)
+        return {}
+
+    def _begin(
+        self, caller: Caller, name: str, status: str, *, also_from: str | None = None
+    ) -> Record:
+        """Move an endpoint at rest to a status of work; refuse one that is being worked on."""
+
+        def change(record: Record) -> None:
+            if record.status in _IN_PROGRESS:
+                raise validation_exception(f'Cannot update in-progress endpoint "{record.arn}".')
+            if record.status not in {"InService", also_from}:
+                raise validation_exception(
+                    f'Cannot update endpoint "{record.arn}": it is {record.status}, and '
+                    "DeleteEndpoint is all that can be done with it."
+                )
+            record.status = status
+
+        return self._resources.change(caller, "Endpoint", name, change)
+
+    def _plans(self, caller: Caller, config_name: str) -> list[VariantPlan]:
+        config = self._resources.get(caller, "EndpointConfig", config_name).body
+        for member in _NOT_SERVED:
+            if config.get(member):
+                raise validation_exception(
+                    f"The local SageMaker cannot serve the endpoint configuration {config_name}: "
+                    f"it has {member}. Leave it out, or use AWS for it."
+                )
+        return [self._plan(caller, variant) for variant in config["ProductionVariants"]]
+
+    def _plan(self, caller: Caller, variant: dict[str, Any]) -> VariantPlan:
+        if "ModelName" not in variant:
+            raise validation_exception(
+                f"The local SageMaker cannot serve the variant {variant['VariantName']}: it names "
+                "no model, as variants for inference components do. Use AWS for it."
+            )
+        model = self._resources.get(caller, "Model", variant["ModelName"])
+        return VariantPlan.of(variant, model_source(variant["ModelName"], model.body))
+
+    # What happens after an operation has returned
+
+    def _background(self, work: Callable[..., None], key: Key, *arguments: Any) -> None:
+        def run() -> None:
+            try:
+                work(key, *arguments)
+            except RecordMissing:
+                _LOG.warning("The endpoint %s is gone", key.name)
+            except Exception as error:  # noqa: BLE001 - nobody else would ever hear of it
+                _LOG.exception("Work on the endpoint %s failed", key.name)
+                self._stop_all_but(key, self._routes.get(_route_key(key)))
+                self._fail(key, f"The local SageMaker failed: {type(error).__name__}: {error}")
+            finally:
+                with self._lock:
+                    self._threads.discard(thread)
+
+        thread = threading.Thread(target=run, name=f"endpoint {key.name}", daemon=True)
+        with self._lock:
+            self._threads.add(thread)
+        thread.start()
+
+    def _bring_up(self, key: Key, plans: list[VariantPlan]) -> None:
+        try:
+            route = self._start(key, plans)
+        except DeploymentFailed as error:
+            self._stop_all_but(key, None)
+            self._fail(key, str(error))
+            return
+        self._routes.put(_route_key(key), route)
+        self._settle(key, plans, route)
+
+    def _replace(self, key: Key, plans: list[VariantPlan], config: str) -> None:
+        current = self._routes.get(_route_key(key))
+        try:
+            route = self._start(key, plans)
+        except DeploymentFailed as error:
+            self._stop_all_but(key, current)
+            self._roll_back(key, str(error))
+            return
+        self._routes.put(_route_key(key), route)
+        self._settle(key, plans, route, config)
+        for variant in current.variants if current else ():
+            variant.fleet.drain(_DRAIN)
+        self._stop_all_but(key, route)
+
+    def _resize(self, key: Key, plans: list[VariantPlan]) -> None:
+        current = self._routes.get(_route_key(key))
+        if current is None:
+            raise RuntimeError(f"the endpoint {key.name} is in service and has no route")
+        variants = []
+        for variant, plan in zip(current.variants, plans, strict=True):
+            if plan.processes > variant.fleet.size:
+                try:
+                    variant.fleet.start(plan.processes - variant.fleet.size)
+                except WorkerFailed as error:
+                    self._roll_back(key, f"The variant {plan.name} cannot grow: {error}")
+                    return
+            elif plan.processes < variant.fleet.size:
+                variant.fleet.shrink(plan.processes)
+            variants.append(replace(variant, weight=plan.weight))
+        route = Route(tuple(variants))
+        self._routes.put(_route_key(key), route)
+        self._settle(key, plans, route)
+
+    def _take_down(self, key: Key) -> None:
+        self._routes.remove(_route_key(key))
+        self._stop_all_but(key, None)
+        self._records.delete(key)
+
+    def _start(self, key: Key, plans: list[VariantPlan]) -> Route:
+        route_key = _route_key(key)
+
+        def note(deployed: Deployed) -> None:
+            with self._lock:
+                self._running.setdefault(route_key, []).append(deployed)
+                closing = self._closing
+            if closing:
+                raise DeploymentFailed("The local SageMaker is being stopped.")
+
+        return self._deployments.start(route_key, plans, note)
+
+    def _stop_all_but(self, key: Key, route: Route | None) -> None:
+        """Stop what runs for an endpoint but for the fleets of a route."""
+        fleets = {variant.fleet for variant in route.variants} if route else set()
+        with self._lock:
+            running = self._running.pop(_route_key(key), [])
+            kept = [deployed for deployed in running if deployed.fleet in fleets]
+            if kept:
+                self._running[_route_key(key)] = kept
+        for deployed in running:
+            if deployed.fleet not in fleets:
+                deployed.stop()
+
+    def _settle(
+        self, key: Key, plans: list[VariantPlan], route: Route, config: str | None = None
+    ) -> None:
+        """Write down that a route serves."""
+
+        def change(record: Record) -> None:
+            record.status = "InService"
+            record.body.pop("FailureReason", None)
+            if config is not None:
+                record.body["EndpointConfigName"] = config
+            record.body["ProductionVariants"] = [
+                plan.summary(variant.fleet.size, record.modified)
+                for plan, variant in zip(plans, route.variants, strict=True)
+            ]
+            record.private["plans"] = [plan.to_dict() for plan in plans]
+
+        self._change(key, change)
+
+    def _roll_back(self, key: Key, reason: str) -> None:
+        """Write down that an update failed; as on AWS, the endpoint goes on with what it had."""
+
+        def change(record: Record) -> None:
+            record.status = "InService"
+            record.body["FailureReason"] = reason
+
+        self._change(key, change)
+
+    def _fail(self, key: Key, reason: str) -> None:
+        def change(record: Record) -> None:
+            record.status = "Failed"
+            record.body["FailureReason"] = reason
+
+        self._change(key, change)
+
+    def _change(self, key: Key, change: Callable[[Record], None]) -> None:
+        with self._lock:
+            closing = self._closing
+        # A generation that dies because the server stops is no fact about the endpoint.
+        if not closing:
+            self._records.update(key, change)
+
+    # The server's own start and end
+
+    def recover(self) -> None:
+        """Bring endpoints back that were in service, and finish what was under way."""
+        for record in self._records.every("Endpoint"):
+            if record.status == "Deleting":
+                self._background(self._take_down, record.key)
+            elif record.status == "Creating":
+                self._background(self._bring_up, record.key, _plans_of(record))
+            elif record.status in {"InService", "Updating", "SystemUpdating"}:
+                self._records.update(record.key, _being_restored)
+                self._background(self._bring_up, record.key, _plans_of(record))
+
+    def close(self) -> None:
+        """End all processes; endpoints come back with the next start."""
+        for route_key in self._routes.every():
+            self._routes.remove(route_key)
+        with self._lock:
+            self._closing = True
+            running = [deployed for several in self._running.values() for deployed in several]
+        stops = [
+            threading.Thread(target=deployed.stop, args=(_CLOSE_GRACE,)) for deployed in running
+        ]
+        for thread in stops:
+            thread.start()
+        for thread in stops:
+            thread.join()
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(_CLOSE_GRACE)
+
+
+def _being_restored(record: Record) -> None:
+    record.status = "SystemUpdating"
+
+
+def _route_key(key: Key) -> RouteKey:
+    return RouteKey(key.account, key.region, key.name)
+
+
+def _plans_of(record: Record) -> list[VariantPlan]:
+    return [VariantPlan.from_dict(content) for content in record.private["plans"]]

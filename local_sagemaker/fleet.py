@@ -1,0 +1,336 @@
+"""The serving processes of one variant, and the queue in front of them.
+
+Each process gets one request at a time; the others wait here, so that a process that dies takes
+one request with it and no more. A dead process is replaced. It knows requests only as headers and
+bytes, and nothing of endpoints.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from local_sagemaker.unix_http import ConnectionLost, HTTPAnswer
+from local_sagemaker.workers import STOP_GRACE, Worker, WorkerFailed, WorkerPlan
+
+_LONGEST_BACKOFF = 30.0
+_EXIT_NOTICE = 1.0
+Headers = Sequence[tuple[str, str]]
+HangUp = Callable[[], Coroutine[Any, Any, None]]
+
+
+class FleetClosed(Exception):
+    """The fleet takes no new requests; this one was not sent and may go elsewhere."""
+
+
+class WorkerDied(Exception):
+    """The process died while it had the request, or none can be started."""
+
+
+class InvocationTimeout(Exception):
+    """There was no answer in time."""
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was sent to a process."""
+
+
+class _Waiter:
+    """A request in the queue; all but `wait` happens under the fleet's lock."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._woken: asyncio.Future[None] = self._loop.create_future()
+        self.worker: Worker | None = None
+        self.error: Exception | None = None
+
+    def give(self, worker: Worker) -> None:
+        self.worker = worker
+        self._loop.call_soon_threadsafe(self._wake)
+
+    def fail(self, error: Exception) -> None:
+        self.error = error
+        self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        if not self._woken.done():
+            self._woken.set_result(None)
+
+    async def wait(self, deadline: float, gone: HangUp) -> None:
+        watch = asyncio.create_task(gone())
+        try:
+            patience = max(0.0, deadline - self._loop.time())
+            await asyncio.wait(
+                {self._woken, watch}, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            )
+            if self._woken.done():
+                return
+            raise ClientGone if watch.done() else InvocationTimeout
+        finally:
+            watch.cancel()
+
+
+class Fleet:
+    """Serving processes that share one model and one queue.
+
+    Parameters
+    ----------
+    plan
+        How to start them.
+    """
+
+    def __init__(self, plan: WorkerPlan) -> None:
+        self._plan = plan
+        self._lock = threading.Condition()
+        self._workers: set[Worker] = set()
+        self._idle: deque[Worker] = deque()
+        self._waiting: deque[_Waiter] = deque()
+        self._starting: set[Worker] = set()
+        self._busy = 0
+        self._closed = False
+        self._stopping = threading.Event()
+        self._broken: str | None = None
+
+    @property
+    def size(self) -> int:
+        """How many processes serve now."""
+        return len(self._workers)
+
+    def start(self, count: int) -> None:
+        """Start that many more processes and wait until all of them serve.
+
+        Raises
+        ------
+        WorkerFailed
+            When one does not come up; then none of these is left running.
+        """
+        first = max((worker.number for worker in self._workers), default=0) + 1
+        started = [self._launch(number) for number in range(first, first + count)]
+        try:
+            for worker in started:
+                worker.wait_healthy()
+            for worker in started:
+                self._admit(worker)
+        except WorkerFailed:
+            with self._lock:
+                for worker in started:
+                    self._forget(worker)
+            for worker in started:
+                worker.kill()
+            raise
+
+    def shrink(self, count: int) -> None:
+        """Stop all but that many processes; each first answers the request it has."""
+        with self._lock:
+            surplus = sorted(self._workers, key=lambda worker: worker.number)[count:]
+            for worker in surplus:
+                self._forget(worker)
+        for worker in surplus:
+            worker.stop()
+
+    async def invoke(
+        self,
+        headers: Headers,
+        body: bytes,
+        *,
+        timeout: float,
+        gone: HangUp,
+    ) -> HTTPAnswer:
+        """Send a request to the next free process and return its answer.
+
+        Parameters
+        ----------
+        headers, body
+            The request.
+        timeout
+            Seconds for all of it, waiting in the queue included.
+        gone
+            Ends when the client hangs up; watched while the request waits in the queue.
+
+        Raises
+        ------
+        FleetClosed
+            If the fleet is closing; nothing was sent.
+        WorkerDied
+            If the process ended before its answer was complete. The request may have been
+            worked on, so it is never sent again.
+        InvocationTimeout, ClientGone
+            If it took too long, or nobody waits any more.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        worker, answer = await self._send(headers, body, deadline, gone)
+        overdue = loop.call_later(self._plan.request_timeout, self._kill_overdue, worker)
+
+        def answered(done: asyncio.Future[HTTPAnswer]) -> None:
+            overdue.cancel()
+            if not done.cancelled():
+                # Nobody may be left to look at it: then it counts as looked at.
+                done.exception()
+            self._release(worker)
+
+        answer.add_done_callback(answered)
+        try:
+            async with asyncio.timeout_at(deadline):
+                # The process works on, and is busy, even when nobody waits any more.
+                return await asyncio.shield(answer)
+        except TimeoutError as error:
+            raise InvocationTimeout from error
+        except ConnectionLost as error:
+            # The end of the process is noticed a moment after that of its connection.
+            await asyncio.to_thread(worker.wait, _EXIT_NOTICE)
+            raise WorkerDied(f"Worker died: {worker.how_it_ended()}") from error
+
+    async def _send(
+        self,
+        headers: Headers,
+        body: bytes,
+        deadline: float,
+        gone: HangUp,
+    ) -> tuple[Worker, asyncio.Future[HTTPAnswer]]:
+        while True:
+            worker = await self._acquire(deadline, gone)
+            try:
+                connection = await worker.connect()
+                return worker, connection.send("POST", "/invocations", headers, body)
+            except OSError:
+                # Nothing was sent, so another process may have it. This one is of no use.
+                worker.kill()
+                self._release(worker, usable=False)
+            except BaseException:
+                self._release(worker)
+                raise
+
+    async def _acquire(self, deadline: float, gone: HangUp) -> Worker:
+        with self._lock:
+            if self._closed:
+                raise FleetClosed
+            if not self._workers and self._broken:
+                raise WorkerDied(self._broken)
+            if self._idle:
+                self._busy += 1
+                return self._idle.popleft()
+            waiter = _Waiter()
+            self._waiting.append(waiter)
+        try:
+            await waiter.wait(deadline, gone)
+        except BaseException:
+            with self._lock:
+                if waiter in self._waiting:
+                    self._waiting.remove(waiter)
+            if waiter.worker is not None:
+                self._release(waiter.worker)
+            raise
+        if waiter.worker is None:
+            raise waiter.error or FleetClosed()
+        return waiter.worker
+
+    def _release(self, worker: Worker, *, usable: bool = True) -> None:
+        with self._lock:
+            self._busy -= 1
+            if usable and worker in self._workers:
+                self._offer(worker)
+            self._lock.notify_all()
+
+    def _offer(self, worker: Worker) -> None:
+        if self._waiting:
+            self._busy += 1
+            self._waiting.popleft().give(worker)
+        else:
+            self._idle.append(worker)
+
+    def _kill_overdue(self, worker: Worker) -> None:
+        worker.log.write(
+            f"A request took longer than {self._plan.request_timeout:.0f} s "
+            "(SAGEMAKER_MODEL_SERVER_TIMEOUT): the process is replaced."
+        )
+        worker.kill()
+
+    def _launch(self, number: int) -> Worker:
+        worker = Worker(self._plan, number, self._ended)
+        with self._lock:
+            self._starting.add(worker)
+        if self._stopping.is_set():
+            worker.kill()
+        return worker
+
+    def _admit(self, worker: Worker) -> None:
+        with self._lock:
+            self._starting.discard(worker)
+            if worker.ended:
+                raise WorkerFailed(f"{worker.how_it_ended()}{worker.last_words()}")
+            self._workers.add(worker)
+            self._broken = None
+            self._offer(worker)
+        if self._stopping.is_set():
+            worker.kill()
+
+    def _forget(self, worker: Worker) -> bool:
+        self._starting.discard(worker)
+        if worker not in self._workers:
+            return False
+        self._workers.discard(worker)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        return True
+
+    def _ended(self, worker: Worker) -> None:
+        with self._lock:
+            served = self._forget(worker)
+        if served and not self._stopping.is_set():
+            worker.log.write(f"Local SageMaker: {worker.how_it_ended()} A new one is started.")
+            threading.Thread(
+                target=self._replace, args=(worker.number,), name="replace worker", daemon=True
+            ).start()
+
+    def _replace(self, number: int) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            worker = self._launch(number)
+            try:
+                worker.wait_healthy()
+                self._admit(worker)
+                return
+            except WorkerFailed as error:
+                failures += 1
+                self._note_broken(f"Worker died, and cannot be started again: {error}")
+                self._stopping.wait(min(2.0**failures, _LONGEST_BACKOFF))
+
+    def _note_broken(self, reason: str) -> None:
+        with self._lock:
+            self._broken = reason
+            if not self._workers:
+                while self._waiting:
+                    self._waiting.popleft().fail(WorkerDied(reason))
+
+    def drain(self, timeout: float) -> bool:
+        """Take no new requests and wait until those that are here are answered.
+
+        Returns
+        -------
+        bool
+            False when some were still unanswered after `timeout` seconds.
+        """
+        with self._lock:
+            self._closed = True
+            return self._lock.wait_for(lambda: not self._busy and not self._waiting, timeout)
+
+    def stop(self, grace: float = STOP_GRACE) -> None:
+        """End all processes; each may first answer the request it has. Waits for their end.
+
+        Parameters
+        ----------
+        grace
+            Seconds from SIGTERM to SIGKILL.
+        """
+        self._stopping.set()
+        with self._lock:
+            self._closed = True
+            while self._waiting:
+                self._waiting.popleft().fail(FleetClosed())
+            left = self._workers | self._starting
+        for worker in left:
+            worker.stop(grace)
+        for worker in left:
+            worker.wait(grace + STOP_GRACE)

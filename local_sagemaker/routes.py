@@ -1,0 +1,102 @@
+"""Which fleet answers a request: the variants of an endpoint's current generation.
+
+A route never changes; an update makes a new one and puts it in the other's place. It knows
+weights and names, and nothing of how a fleet works.
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from local_sagemaker.fleet import Fleet
+
+
+@dataclass(frozen=True)
+class RouteKey:
+    """Whose endpoint, where, and its name."""
+
+    account: str
+    region: str
+    endpoint: str
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A production variant that serves.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    weight
+        Its share of the requests, relative to the others'.
+    fleet
+        Its processes.
+    max_payload
+        Largest request in bytes.
+    max_concurrency
+        How many requests may be under way at once; None for any number.
+    """
+
+    name: str
+    weight: float
+    fleet: Fleet
+    max_payload: int
+    max_concurrency: int | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """The variants that share an endpoint's requests."""
+
+    variants: tuple[Variant, ...]
+
+    def choose(self, target: str | None = None) -> Variant | None:
+        """Return the variant for the next request.
+
+        Parameters
+        ----------
+        target
+            The variant that was asked for; None for one drawn by weight.
+
+        Returns
+        -------
+        Variant or None
+            None when there is no such variant.
+        """
+        if target is not None:
+            return next((found for found in self.variants if found.name == target), None)
+        if len(self.variants) == 1:
+            return self.variants[0]
+        weights = [variant.weight for variant in self.variants]
+        if not any(weights):
+            return random.choice(self.variants)
+        return random.choices(self.variants, weights)[0]
+
+
+class Routes:
+    """The current route of every endpoint.
+
+    Reading and replacing are single operations on a dictionary, so readers need no lock.
+    """
+
+    def __init__(self) -> None:
+        self._routes: dict[RouteKey, Route] = {}
+
+    def get(self, key: RouteKey) -> Route | None:
+        """Return the current route, None where none serves."""
+        return self._routes.get(key)
+
+    def put(self, key: RouteKey, route: Route) -> Route | None:
+        """Make a route the current one; return the one it replaces."""
+        replaced = self._routes.get(key)
+        self._routes[key] = route
+        return replaced
+
+    def remove(self, key: RouteKey) -> Route | None:
+        """Take the current route away and return it."""
+        return self._routes.pop(key, None)
+
+    def every(self) -> Mapping[RouteKey, Route]:
+        """Return all current routes."""
+        return dict(self._routes)

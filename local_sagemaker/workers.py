@@ -1,0 +1,180 @@
+"""One serving process of an endpoint: started, watched for health, spoken to, stopped.
+
+It knows the process, its socket and its log. Who sends it requests, and what happens when it
+dies, is its fleet's matter.
+"""
+
+import itertools
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from local_sagemaker.container import Container
+from local_sagemaker.log_lines import LineSplitter
+from local_sagemaker.process import Exit
+from local_sagemaker.unix_http import UnixConnection, ping
+
+# From SIGTERM to SIGKILL (AWS's developer guide, "How containers serve requests").
+STOP_GRACE = 30.0
+_PING_TIMEOUT = 2.0  # of the same guide
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
+_REMEMBERED_LINES = 80
+_TRACEBACK = "Traceback (most recent call last):"
+_LINES_WITHOUT_TRACEBACK = 5
+_STARTS = itertools.count(1)
+
+
+class WorkerFailed(Exception):
+    """A serving process ended, or stayed unhealthy, before it could serve; the text says why."""
+
+
+class LineSink(Protocol):
+    """Where the lines of a process go."""
+
+    def write(self, line: str) -> None:
+        """Take one line, without its end."""
+
+
+@dataclass(frozen=True)
+class WorkerPlan:
+    """What all serving processes of a fleet have in common.
+
+    Attributes
+    ----------
+    container
+        Its folder holds the unpacked model, as ``model``, and their sockets.
+    environment
+        All of their variables.
+    startup_timeout
+        Seconds within which ``/ping`` must answer 200.
+    request_timeout
+        Seconds that one request may take before its process is killed.
+    open_log
+        Returns the log of a numbered process.
+    """
+
+    container: Container
+    environment: Mapping[str, str]
+    startup_timeout: float
+    request_timeout: float
+    open_log: Callable[[int], LineSink]
+
+
+class Worker:
+    """A serving process from its start to its end.
+
+    Parameters
+    ----------
+    plan
+        What it shares with its fleet.
+    number
+        Its place in the fleet; a replacement has the number of the one it replaces.
+    on_exit
+        Called once, from a thread, when it has ended.
+    """
+
+    def __init__(self, plan: WorkerPlan, number: int, on_exit: Callable[["Worker"], None]) -> None:
+        self.plan = plan
+        self.number = number
+        self.log = plan.open_log(number)
+        # A new path for each: nothing can ever reach a successor by mistake.
+        self._socket = plan.container.root / f"{next(_STARTS)}.sock"
+        self._lines = LineSplitter()
+        self._tail: deque[str] = deque(maxlen=_REMEMBERED_LINES)
+        self._connection: UnixConnection | None = None
+        self._told_to_stop = False
+        self._exit: Exit | None = None
+
+        def ended(how: Exit) -> None:
+            self._exit = how
+            for line in self._lines.finish():
+                self._write(line)
+            self._socket.unlink(missing_ok=True)
+            on_exit(self)
+
+        model_dir = plan.container.root / "model"
+        command = [sys.executable, "-P", "-m", "local_sagemaker.serving"]
+        command += ["--model-dir", str(model_dir), "--socket", str(self._socket)]
+        self._process = plan.container.start(
+            command,
+            environment=plan.environment,
+            # As in AWS's containers, whose model server works in the model's folder.
+            directory=model_dir,
+            on_output=self._take,
+            on_exit=ended,
+        )
+
+    def wait_healthy(self) -> None:
+        """Wait until it serves.
+
+        Raises
+        ------
+        WorkerFailed
+            With the end of its traceback, or its last lines, when it ended or took too long.
+        """
+        deadline = time.monotonic() + self.plan.startup_timeout
+        pause = _FIRST_PAUSE
+        while not ping(self._socket, _PING_TIMEOUT):
+            ended = self._process.wait(pause)
+            if ended is not None:
+                raise WorkerFailed(f"{_how(ended)}{self.last_words()}")
+            if time.monotonic() > deadline:
+                self.kill()
+                raise WorkerFailed(
+                    f"its process did not answer /ping with 200 within "
+                    f"{self.plan.startup_timeout:.0f} seconds.{self.last_words()}"
+                )
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._exit is not None
+
+    def how_it_ended(self) -> str:
+        """Return a sentence on how its process ended."""
+        return _how(self._exit) if self._exit else "its process still runs."
+
+    def last_words(self) -> str:
+        """Return the last traceback it wrote, or its last lines; empty when it wrote nothing."""
+        lines = list(self._tail)
+        starts = [index for index, line in enumerate(lines) if _TRACEBACK in line]
+        end = lines[starts[-1] :] if starts else lines[-_LINES_WITHOUT_TRACEBACK:]
+        return "\n" + "\n".join(end) if end else ""
+
+    async def connect(self) -> UnixConnection:
+        """Return its connection, made on first use; `OSError` when it does not listen."""
+        if self._connection is None or self._connection.closed:
+            self._connection = await UnixConnection.open(self._socket)
+        return self._connection
+
+    def stop(self, grace: float = STOP_GRACE) -> None:
+        """Let it answer the request it has, and end; returns at once."""
+        self._process.terminate(grace)
+
+    def kill(self) -> None:
+        """End it now; returns at once."""
+        self._process.kill()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until it has ended, seconds at most; tell whether it has."""
+        return self._process.wait(timeout) is not None
+
+    def _take(self, data: bytes) -> None:
+        for line in self._lines.feed(data):
+            self._write(line)
+
+    def _write(self, line: str) -> None:
+        self._tail.append(line)
+        self.log.write(line)
+
+
+def _how(ended: Exit) -> str:
+    if ended.error:
+        return f"its process could not be run: {ended.error}."
+    if ended.signal:
+        return f"its process was ended by signal {ended.signal}."
+    return f"its process ended with exit code {ended.code}."
