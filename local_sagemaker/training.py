@@ -1,0 +1,239 @@
+"""Training jobs: the operations that make, stop, show and delete them.
+
+It turns requests into runs and keeps track of those that have not ended; it must not know how a
+run does its work.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from local_sagemaker import channels, training_launch, training_states
+from local_sagemaker.container import Containers
+from local_sagemaker.errors import AWSError, validation_exception
+from local_sagemaker.identity import Caller
+from local_sagemaker.logs import LogStore
+from local_sagemaker.metric_definitions import MetricDefinitions, Point
+from local_sagemaker.objects import Objects
+from local_sagemaker.operations import Handler
+from local_sagemaker.resources import Resources
+from local_sagemaker.scheduler import Scheduler, Ticket
+from local_sagemaker.store import Key, Record
+from local_sagemaker.training_results import model_location
+from local_sagemaker.training_run import Services, TrainingRun
+
+NOUN = "TrainingJob"
+
+_DEFAULT_MAX_RUNTIME = 24 * 3600
+_CLOSE_SECONDS = 10.0
+
+
+class TrainingJobs:
+    """The training jobs of all accounts.
+
+    Parameters
+    ----------
+    resources, objects, containers, logs
+        The rooms that jobs go through.
+    scheduler
+        Says when a job's turn is.
+
+    Attributes
+    ----------
+    on_metric
+        Called with the job's record and a `Point` for every value that a metric definition
+        finds, from a thread of the job. Assign to it.
+    """
+
+    def __init__(
+        self,
+        resources: Resources,
+        objects: Objects,
+        containers: Containers,
+        logs: LogStore,
+        scheduler: Scheduler,
+    ) -> None:
+        self._resources = resources
+        self._scheduler = scheduler
+        self._services = Services(resources.records, objects, containers, logs)
+        self._lock = threading.Lock()
+        self._runs: dict[Key, tuple[TrainingRun, Ticket]] = {}
+        self.on_metric: Callable[[Record, Point], None] = lambda _record, _point: None
+
+    def operations(self) -> dict[str, Handler]:
+        """Return the handlers by operation name."""
+        return {
+            "CreateTrainingJob": self._create,
+            "DescribeTrainingJob": self._describe,
+            "StopTrainingJob": self._stop,
+            "DeleteTrainingJob": self._delete,
+        }
+
+    def recover(self) -> None:
+        """Fail the jobs that a stopped server left unfinished; their processes are gone."""
+        for record in self._resources.records.every(NOUN):
+            if not training_states.ended(record):
+                self._interrupt(record.key)
+
+    def close(self) -> None:
+        """End all jobs; those that run or wait become Failed."""
+        self._scheduler.close()
+        with self._lock:
+            runs = [run for run, _ in self._runs.values()]
+        for run in runs:
+            run.abort()
+        self._scheduler.join(_CLOSE_SECONDS)
+        self.recover()
+
+    def _interrupt(self, key: Key) -> None:
+        def change(record: Record) -> None:
+            if not training_states.ended(record):
+                training_states.fail(record, training_states.INTERRUPTED)
+
+        self._resources.records.update(key, change)
+
+    def _create(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        request = _completed(params)
+        _check(caller, request)
+        refusal = training_launch.refusal(request) or channels.refusal(request)
+        if refusal is None:
+            channels.check(
+                self._services.objects, caller.account, caller.region, request["RoleArn"], request
+            )
+        record = self._resources.create(
+            caller, NOUN, request, status="InProgress", body=_first_body(request)
+        )
+        if refusal is not None:
+            reason = f"ClientError: the local SageMaker does not run this job: {refusal}"
+            self._resources.records.update(
+                record.key, lambda record: training_states.fail(record, reason)
+            )
+        else:
+            self._submit(record, request)
+        return {"TrainingJobArn": record.arn}
+
+    def _submit(self, record: Record, request: dict[str, Any]) -> None:
+        run = TrainingRun(
+            self._services, record, request, lambda record, point: self.on_metric(record, point)
+        )
+
+        def work() -> None:
+            try:
+                run()
+            finally:
+                with self._lock:
+                    self._runs.pop(record.key, None)
+
+        def wait() -> None:
+            message = f"Waiting for other jobs to end: {self._scheduler.slots} run at once"
+            self._resources.records.update(
+                record.key, lambda record: training_states.enter(record, "Pending", message)
+            )
+
+        # Under the lock, so that a job that ends at once is known before it is forgotten.
+        with self._lock:
+            self._runs[record.key] = (run, self._scheduler.submit(record.key.name, work, wait))
+
+    def _describe(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        record = self._resources.get(caller, NOUN, params["TrainingJobName"])
+        shown = self._resources.shown(record)
+        running = self._runs.get(record.key)
+        if running is not None:
+            metrics = running[0].final_metrics()
+            shown |= {"FinalMetricDataList": metrics} if metrics else {}
+        return shown
+
+    def _stop(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        name = params["TrainingJobName"]
+
+        def change(record: Record) -> None:
+            if training_states.ended(record):
+                raise validation_exception(
+                    "The request was rejected because the training job is in status "
+                    f"{record.status}."
+                )
+            if record.status != "Stopping":
+                training_states.enter(record, "Stopping")
+
+        record = self._resources.change(caller, NOUN, name, change)
+        with self._lock:
+            run, ticket = self._runs.get(record.key, (None, None))
+        if run is None or ticket is None:
+            return {}
+        if self._scheduler.cancel(ticket):
+            with self._lock:
+                self._runs.pop(record.key, None)
+            self._resources.records.update(
+                record.key, lambda record: training_states.enter(record, "Stopped")
+            )
+        else:
+            run.stop()
+        return {}
+
+    def _delete(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        name = params["TrainingJobName"]
+        with self._resources.records.database.transaction():
+            record = self._resources.get(caller, NOUN, name)
+            if not training_states.ended(record):
+                raise AWSError(
+                    "ResourceInUse",
+                    f"The training job {name} is in status {record.status}; only a job that has "
+                    "ended can be deleted. Stop it first.",
+                )
+            self._resources.delete(caller, NOUN, name)
+        return {}
+
+
+def _completed(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the request with the service's defaults."""
+    stopping = {"MaxRuntimeInSeconds": _DEFAULT_MAX_RUNTIME, **params.get("StoppingCondition", {})}
+    return {
+        "EnableNetworkIsolation": False,
+        "EnableInterContainerTrafficEncryption": False,
+        "EnableManagedSpotTraining": False,
+        **params,
+        "StoppingCondition": stopping,
+    }
+
+
+def _check(caller: Caller, request: dict[str, Any]) -> None:
+    """Refuse what the service model allows but the service does not."""
+    serverless = "ServerlessJobConfig" in request
+    for member in ("AlgorithmSpecification", "ResourceConfig"):
+        if member not in request and not serverless:
+            raise validation_exception(f"{member} is required for a training job.")
+    algorithm = request.get("AlgorithmSpecification", {})
+    if not serverless and ("TrainingImage" in algorithm) == ("AlgorithmName" in algorithm):
+        raise validation_exception(
+            "AlgorithmSpecification needs one of TrainingImage and AlgorithmName."
+        )
+    role_account = request["RoleArn"].split(":")[4]
+    if role_account != caller.account:
+        raise AWSError(
+            "AccessDeniedException",
+            f"Cross-account pass role is not allowed: {request['RoleArn']} is not a role of "
+            f"account {caller.account}.",
+        )
+    stopping = request["StoppingCondition"]
+    longest = stopping.get("MaxWaitTimeInSeconds")
+    if request["EnableManagedSpotTraining"] and longest is None:
+        raise validation_exception(
+            "MaxWaitTimeInSeconds is required when EnableManagedSpotTraining is true."
+        )
+    if longest is not None and longest < stopping["MaxRuntimeInSeconds"]:
+        raise validation_exception(
+            f"MaxWaitTimeInSeconds ({longest}) must not be less than MaxRuntimeInSeconds "
+            f"({stopping['MaxRuntimeInSeconds']})."
+        )
+    MetricDefinitions(algorithm.get("MetricDefinitions", []))
+
+
+def _first_body(request: dict[str, Any]) -> dict[str, Any]:
+    draft = Record(Key("", "", NOUN, ""), "", 0.0, 0.0)
+    training_states.enter(draft, "Starting")
+    return {
+        **draft.body,
+        "StoppingCondition": request["StoppingCondition"],
+        "ModelArtifacts": {"S3ModelArtifacts": str(model_location(request))},
+        "ProfilingStatus": "Disabled",
+    }
