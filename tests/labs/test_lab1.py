@@ -1,0 +1,87 @@
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from notebooks import outputs, printed, run_every_cell_twice, shown
+
+from local_sagemaker.daemon import stop
+from local_sagemaker.home import Home
+
+NOTEBOOK = "lab1_few_shot_learning.ipynb"
+
+pytestmark = [pytest.mark.slow, pytest.mark.notebook]
+
+
+@pytest.fixture(scope="module")
+def lab(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> NotebookNode:
+    """Return the notebook after every cell has run twice, on a local SageMaker of its own."""
+    home = Home(tmp_path_factory.mktemp("lab1") / "home")
+    try:
+        environment = {"LOCAL_SAGEMAKER_HOME": str(home.path), "WORKSHOP_MODE": "local"}
+        yield run_every_cell_twice(repository / NOTEBOOK, environment)
+    finally:
+        stop(home)
+
+
+def test_every_code_cell_ends_with_something_to_look_at(lab: NotebookNode) -> None:
+    silent = {"parameters", "train"}
+    for cell in lab.cells:
+        if cell.cell_type == "code" and cell["id"] not in silent:
+            assert cell["outputs"], f"cell {cell['id']} shows nothing"
+
+
+def test_no_cell_writes_to_standard_error(lab: NotebookNode) -> None:
+    for cell in lab.cells:
+        for output in cell.get("outputs", []):
+            assert output.get("name") != "stderr", f"cell {cell['id']}: {output['text'][:500]}"
+
+
+def test_the_job_trained_and_its_metrics_were_collected(lab: NotebookNode) -> None:
+    metrics = ast.literal_eval(shown(lab, "show-metrics", "text/plain"))
+    assert metrics["train:rows"] == 77 * 8
+    assert metrics["test:accuracy"] > 0.6
+    assert "[Completed]" in printed(lab, "run")
+
+
+def test_the_request_that_is_shown_is_the_one_that_trained(lab: NotebookNode) -> None:
+    request = shown(lab, "show-request")
+    assert "CreateTrainingJob" in request
+    for expected in ("sm_drivers", "RUN_NAME", "MetricDefinitions", "RoleArn"):
+        assert expected in request
+
+
+def test_runs_are_compared_and_more_shots_help(lab: NotebookNode) -> None:
+    table = shown(lab, "show-table", "text/plain")
+    rows = re.findall(r"-(\d+)-shots\S*\s+\d+(?:\.0)?\s+\S+\s+(0\.\d+)\s+(0\.\d+)", table)
+    by_shots = {int(shots): float(accuracy) for shots, accuracy, _ in rows}
+    assert by_shots.keys() == {1, 4, 8}, table
+    assert by_shots[1] < by_shots[4] < by_shots[8]
+
+
+def test_pictures_are_drawn(lab: NotebookNode) -> None:
+    for cell_id in ("plot-distribution", "plot-runs", "plot-report", "confusion-matrix"):
+        assert shown(lab, cell_id, "image/png"), cell_id
+
+
+def test_the_endpoint_answers(lab: NotebookNode) -> None:
+    answer = ast.literal_eval(shown(lab, "ask", "text/plain"))
+    assert answer[0]["label"] == "pin_blocked"
+    top = ast.literal_eval(shown(lab, "own-question", "text/plain"))
+    assert len(top) == 3
+    assert top[0]["score"] >= top[1]["score"] >= top[2]["score"]
+    assert "terminate_account" in printed(lab, "csv")
+
+
+def test_nothing_is_left_running(lab: NotebookNode) -> None:
+    assert shown(lab, "delete", "text/plain") == "[]"
+    assert outputs(lab, "delete")
+
+
+def test_cells_are_short(repository: Path) -> None:
+    notebook = nbformat.read(repository / NOTEBOOK, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell["source"].count("\n") < 20, cell["id"]

@@ -1,0 +1,49 @@
+import warnings
+
+import pytest
+
+from workshop_utils import endpoints, estimators, instances
+from workshop_utils.session import Session
+
+
+def test_auto_takes_a_cpu_and_says_so_where_the_gpu_quota_is_zero(
+    ws: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert instances.for_training(ws) == "ml.m5.xlarge"
+    assert "quota of ml.g4dn.xlarge for training jobs is 0" in capsys.readouterr().out
+
+
+def test_auto_takes_the_gpu_of_an_account_that_has_one(
+    ws: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instances, "training_quota", lambda *_: 2.0)
+    assert instances.for_training(ws) == "ml.g4dn.xlarge"
+
+
+def test_a_type_is_taken_as_it_is_and_a_retired_one_with_a_warning(ws: Session) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert instances.for_training(ws, "ml.c5.xlarge") == "ml.c5.xlarge"
+    with pytest.warns(UserWarning, match="retired P3"):
+        assert instances.for_training(ws, "ml.p3.2xlarge") == "ml.p3.2xlarge"
+
+
+def test_the_quota_of_a_cpu_is_read_from_the_account(ws: Session) -> None:
+    assert instances.training_quota(ws, "ml.m5.xlarge") > 0
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "image"),
+    [
+        ("ml.g4dn.xlarge", "huggingface-pytorch-training:2.8.0-transformers4.56.2-gpu-py312-cu129"),
+        ("ml.p3.2xlarge", "huggingface-pytorch-training:2.8.0-transformers4.56.2-gpu-py312-cu129"),
+        ("ml.m5.xlarge", "/pytorch-training:2.8.0-cpu-py312"),
+    ],
+)
+def test_the_training_image_fits_the_instance(instance_type: str, image: str) -> None:
+    assert image in estimators.training_image("eu-west-1", instance_type)
+
+
+def test_the_inference_image_fits_the_instance() -> None:
+    assert "-cpu-" in endpoints.inference_image("us-east-1", "ml.m5.xlarge")
+    assert "-gpu-" in endpoints.inference_image("us-east-1", "ml.g4dn.xlarge")
