@@ -19,23 +19,30 @@ import uvicorn
 from starlette.applications import Starlette
 
 from local_sagemaker.app import Services, create_app
+from local_sagemaker.cloudwatch_logs import CloudWatchLogs
+from local_sagemaker.container import Containers
 from local_sagemaker.dispatch import JsonDispatcher, QueryDispatcher, RestJsonDispatcher
 from local_sagemaker.experiments import Experiments
 from local_sagemaker.home import Home, HomeError, ServerInfo
 from local_sagemaker.iam import Iam
 from local_sagemaker.identity import Identity
 from local_sagemaker.lineage import Associations, Lineage
+from local_sagemaker.logs import LogStore
 from local_sagemaker.metric_series import MetricSeries
 from local_sagemaker.metrics import Metrics
+from local_sagemaker.objects import Objects
 from local_sagemaker.operations import Handler, Room
 from local_sagemaker.protocol import JsonProtocol, RestJsonProtocol, service_model
 from local_sagemaker.query_protocol import QueryProtocol
 from local_sagemaker.quotas import Quotas
 from local_sagemaker.resources import Resources
+from local_sagemaker.s3 import S3
+from local_sagemaker.scheduler import Scheduler
 from local_sagemaker.search import Search
 from local_sagemaker.settings import Settings, default_run_dir, write_client_files
 from local_sagemaker.store import Database, Records, StoreError
 from local_sagemaker.sts import Sts
+from local_sagemaker.training import TrainingJobs
 
 _LOG = logging.getLogger(__name__)
 _STOP_GRACE = 5
@@ -67,6 +74,18 @@ class Server:
         self.series = MetricSeries(self.database)
         self.associations = Associations(self.database)
         self.experiments = Experiments(self.resources, self.series, self.associations)
+        self.objects = Objects(self.database, settings.home / "s3")
+        self.s3 = S3(self.objects)
+        self.logs = LogStore(settings.home / "logs")
+        self.containers = Containers(settings, self.identity)
+        self.training = TrainingJobs(
+            self.resources,
+            self.objects,
+            self.containers,
+            self.logs,
+            Scheduler(settings.max_jobs),
+        )
+        self.training.recover()
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
@@ -111,6 +130,7 @@ class Server:
             self.experiments,
             Lineage(self.resources, self.associations),
             Search(self.resources, service_model("sagemaker"), self.experiments.search_documents()),
+            self.training,
         ]
         for room in rooms:
             sagemaker |= room.operations()
@@ -119,6 +139,7 @@ class Server:
         return Services(
             json={
                 "SageMaker": _json("sagemaker", sagemaker),
+                "Logs_20140328": _json("logs", CloudWatchLogs(self.logs).operations()),
                 "ServiceQuotasV20190624": _json("service-quotas", Quotas().operations()),
             },
             query={
@@ -128,7 +149,7 @@ class Server:
                 ),
             },
             rest={"BatchPutMetrics": metrics_api, "BatchGetMetrics": metrics_api},
-            s3=None,
+            s3=self.s3,
             runtime=None,
             status=self.status,
         )
@@ -139,6 +160,9 @@ class Server:
 
     def close(self) -> None:
         """Close what is open; the state on disk stays."""
+        self.training.close()
+        self.s3.close()
+        self.objects.close()
         self.database.close()
 
 
