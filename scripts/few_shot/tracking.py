@@ -44,6 +44,7 @@ class RunTracker:
         self._run_name = run_name
         self._run: Any = None
         self._last_save = 0.0
+        self._upload_failed = False
 
     @classmethod
     def from_environment(cls) -> RunTracker:
@@ -80,7 +81,9 @@ class RunTracker:
 
     def log_parameters(self, parameters: Mapping[str, str | int | float]) -> None:
         """Record the settings of the training."""
-        self._attempt("log_parameters", dict(parameters))
+        # The service knows numbers and strings only, and refuses True.
+        plain = {k: str(v) if isinstance(v, bool) else v for k, v in parameters.items()}
+        self._attempt("log_parameters", plain)
         self._save()
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
@@ -92,7 +95,14 @@ class RunTracker:
 
     def log_file(self, path: Path) -> None:
         """Upload a file as an output artifact, under the file's own name."""
-        self._attempt("log_file", str(path), name=path.name)
+        if self._run is None or self._upload_failed:
+            return
+        try:
+            self._run.log_file(str(path), name=path.name)
+        except Exception as error:  # noqa: BLE001  tracking must never cost the training
+            # Files go to the default bucket, which a role may lack; metrics do not need it.
+            self._upload_failed = True
+            warn(f"{path.name} cannot be uploaded to the run ({type(error).__name__}: {error}).")
 
     def _save(self) -> None:
         # The SDK holds metrics back until it has ten; close() sends them and, despite its name,
@@ -120,13 +130,17 @@ def _load_run(experiment_name: str, run_name: str) -> Any:
     """Open a run with whichever SageMaker SDK the container has (3, or 2.123 and later)."""
     # Importing the SDK sets the root logger to INFO unless it has been set up already.
     logging.basicConfig(level=logging.WARNING)
-    logging.getLogger("sagemaker").setLevel(logging.ERROR)
+    # A training image's SDK 2 would fill the log with notes about its successor.
+    os.environ.setdefault("SAGEMAKER_SUPPRESS_V2_WARNING", "1")
     try:
         from sagemaker.core.experiments.run import load_run
         from sagemaker.core.helper.session_helper import Session
     except ImportError:
         from sagemaker.experiments.run import load_run
         from sagemaker.session import Session
+
+    for name in ("sagemaker", "sagemaker.config", "sagemaker.core.experiments.run"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
     import boto3
     import botocore.session
