@@ -160,11 +160,7 @@ def start(lab: str, mode: str | None = None) -> Session:
     chosen = choose_mode(mode)
     local = None
     if chosen == "local":
-        from local_sagemaker import LocalSageMaker
-
-        # Whoever does not close the session leaves the server running, as a notebook does: it
-        # outlives the kernel, and so do its endpoints.
-        local = LocalSageMaker().start()
+        local = _start_locally()
     boto = boto3.Session()
     region = boto.region_name
     if region is None:
@@ -203,6 +199,19 @@ def choose_mode(mode: str | None = None) -> Mode:
     if wanted == "aws":
         return "aws"
     raise SessionError(f"WORKSHOP_MODE is {wanted!r}; it must be auto, local or aws.")
+
+
+def _start_locally() -> "LocalSageMaker":
+    from local_sagemaker import LocalSageMaker
+    from local_sagemaker.daemon import StartError
+    from local_sagemaker.home import HomeError
+
+    try:
+        # Whoever does not close the session leaves the server running, as a notebook does: it
+        # outlives the kernel, and so do its endpoints.
+        return LocalSageMaker().start()
+    except (StartError, HomeError) as error:
+        raise SessionError(f"The local SageMaker does not start: {error}") from error
 
 
 def _execution_role(boto: Any) -> str:
