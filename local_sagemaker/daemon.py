@@ -21,6 +21,9 @@ from local_sagemaker.home import Home, HomeError, ServerInfo
 from local_sagemaker.settings import default_run_dir
 
 _STOP_SECONDS = 150.0
+# The servers that this process started. They outlive the call that did, and those that ended
+# must be waited for, lest they stay as zombies.
+_STARTED: list[subprocess.Popen[bytes]] = []
 _CREDENTIALS = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
 # Variables that would lead a client past the local server, and are taken out of its environment.
 MISLEADING = (
@@ -88,6 +91,7 @@ def start(home: Home, port: int | None = None) -> Started:
         raise HomeError(f"cannot write to {home.log}: {error.strerror or error}.") from error
     finally:
         os.close(write_end)
+    _STARTED[:] = [*(server for server in _STARTED if server.poll() is None), process]
     with os.fdopen(read_end) as pipe:
         answer = pipe.readline()
     if not answer:
@@ -164,6 +168,9 @@ def stop(home: Home) -> bool:
             _signal(info.pid, signal.SIGKILL)
             deadline += 10
         time.sleep(0.02)
+    for server in _STARTED:
+        if server.pid == info.pid:
+            server.wait()
     home.forget_server()
     return True
 

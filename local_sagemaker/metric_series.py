@@ -13,6 +13,9 @@ from typing import Any
 
 from local_sagemaker.store import Database
 
+# The square of a larger value overflows a double, and with it the standard deviation.
+LARGEST_VALUE = 1e150
+
 _TABLES = (
     """
     CREATE TABLE metric_series (
@@ -108,10 +111,16 @@ class MetricSeries:
     def append(self, arn: str, points: Sequence[Point]) -> None:
         """Add points to the series of a resource, all or none.
 
-        Values must be finite: SQLite has no NaN, and one infinity would spoil a summary for good.
+        Raises
+        ------
+        ValueError
+            For a value that is not a number between plus and minus `LARGEST_VALUE`: it would
+            spoil the summary for good.
         """
-        if any(not math.isfinite(point.value) for point in points):
-            raise ValueError(f"a metric value of {arn} is not a finite number")
+        for point in points:
+            # A comparison with NaN is false, and Python compares integers of any size.
+            if not -LARGEST_VALUE <= point.value <= LARGEST_VALUE:
+                raise ValueError(f"{point.value} cannot be a value of metric {point.name!r}")
         with self._database.transaction() as connection:
             for name in dict.fromkeys(point.name for point in points):
                 mine = [point for point in points if point.name == name]

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from local_sagemaker.identity import Caller
-from local_sagemaker.metric_series import MetricSeries, Point
+from local_sagemaker.metric_series import LARGEST_VALUE, MetricSeries, Point
 from local_sagemaker.operations import Handler
 from local_sagemaker.store import Record, Records
 
@@ -21,8 +21,6 @@ OLDEST_POINT = 14 * 24 * 3600
 NEWEST_POINT = 2 * 3600
 # Step is a 32-bit integer in the service model.
 _LARGEST_STEP = 2**31 - 1
-# The square of a larger value overflows a double, and with it the standard deviation.
-_LARGEST_VALUE = 1e150
 _PERIODS = {"OneMinute": 60, "FiveMinute": 300, "OneHour": 3600}
 
 
@@ -110,8 +108,7 @@ class Metrics:
 
 def _acceptable(point: Point, now: float) -> bool:
     return (
-        # A comparison with NaN is false, and Python compares integers of any size.
-        -_LARGEST_VALUE <= point.value <= _LARGEST_VALUE
+        -LARGEST_VALUE <= point.value <= LARGEST_VALUE
         and now - OLDEST_POINT <= point.at <= now + NEWEST_POINT
         and (point.step is None or point.step <= _LARGEST_STEP)
     )

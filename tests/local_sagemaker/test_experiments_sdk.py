@@ -143,6 +143,52 @@ def test_a_job_logs_to_the_run_that_the_notebook_holds_open(
     }
 
 
+TRAINING = """
+from sagemaker.core.experiments.run import load_run
+
+with load_run() as run:
+    run.log_parameter("epochs", 3)
+    run.log_metric("loss", 0.25, step=0)
+"""
+
+
+def test_a_training_job_loads_the_run_of_its_experiment_config(session, client, unique):
+    bucket = session.default_bucket()
+    with Run(unique("config"), "one", sagemaker_session=session) as run:
+        run.log_parameter("shots", 8)
+        client.create_training_job(
+            TrainingJobName=unique("job"),
+            AlgorithmSpecification={
+                "TrainingImage": "111122223333.dkr.ecr.us-east-1.amazonaws.com/any:1",
+                "TrainingInputMode": "File",
+                "ContainerEntrypoint": ["python3", "-c", TRAINING],
+            },
+            RoleArn=session.get_caller_identity_arn(),
+            OutputDataConfig={"S3OutputPath": f"s3://{bucket}/out"},
+            ResourceConfig={
+                "InstanceType": "ml.m5.large",
+                "InstanceCount": 1,
+                "VolumeSizeInGB": 10,
+            },
+            StoppingCondition={"MaxRuntimeInSeconds": 600},
+            ExperimentConfig=run.experiment_config,
+        )
+        waiter = client.get_waiter("training_job_completed_or_stopped")
+        waiter.wait(TrainingJobName=unique("job"), WaiterConfig={"Delay": 1, "MaxAttempts": 600})
+    job = client.describe_training_job(TrainingJobName=unique("job"))
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    component = f"{unique('config')}-one"
+    assert parameters(client, component) == {"shots": 8, "epochs": 3}
+    assert last_values(client, component) == {"loss": (1, 0.25)}
+    found = client.search(
+        Resource="TrainingJob",
+        SearchExpression={
+            "Filters": [{"Name": "ExperimentConfig.ExperimentName", "Value": unique("config")}]
+        },
+    )["Results"]
+    assert [result["TrainingJob"]["TrainingJobName"] for result in found] == [unique("job")]
+
+
 def test_list_runs(session, client, unique):
     experiment = unique("list")
     for name in ("b", "a", "c"):
