@@ -5,13 +5,12 @@ does with its data.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from workshop_utils import instances
+from workshop_utils.job_log import JobLog
 from workshop_utils.session import Session
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from sagemaker.train import ModelTrainer
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
 # The newest Hugging Face training image that a T4 and a V100 can both run: the one after it is
 # built for CUDA 13, which has no code for a V100.
@@ -182,7 +180,7 @@ def follow(session: Session, job_name: str, *, quiet: bool = False) -> "Training
     from sagemaker.core.resources import TrainingJob
 
     client = session.client("sagemaker")
-    lines = _LogLines(session.client("logs"), job_name)
+    lines = JobLog(session, job_name)
     shown = 0
     pause = 0.25
     print(f"Training job {job_name}")
@@ -192,7 +190,7 @@ def follow(session: Session, job_name: str, *, quiet: bool = False) -> "Training
         for transition in transitions[shown:]:
             print(f"  [{transition['Status']}] {transition.get('StatusMessage', '')}")
         shown = len(transitions)
-        for line in lines.new():
+        for line in lines.of_the_script():
             if not quiet:
                 print(f"    {line}")
         if state["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"):
@@ -204,44 +202,6 @@ def follow(session: Session, job_name: str, *, quiet: bool = False) -> "Training
         raise JobFailed(f"{job_name} failed: {state.get('FailureReason', 'no reason given')}")
     job: TrainingJob = TrainingJob.get(job_name, session=session.boto, region=session.region)
     return job
-
-
-class _LogLines:
-    """The lines of a job's log streams, each once."""
-
-    def __init__(self, client: Any, job_name: str) -> None:
-        self._client = client
-        self._prefix = f"{job_name}/"
-        self._tokens: dict[str, str] = {}
-
-    def new(self) -> Iterator[str]:
-        try:
-            streams = self._client.describe_log_streams(
-                logGroupName=LOG_GROUP, logStreamNamePrefix=self._prefix
-            )["logStreams"]
-        except ClientError as error:
-            # The group comes to be with the first line of the account's first job.
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                return
-            raise
-        for stream in streams:
-            yield from self._read(stream["logStreamName"])
-
-    def _read(self, stream: str) -> Iterator[str]:
-        while True:
-            token = self._tokens.get(stream)
-            page = self._client.get_log_events(
-                logGroupName=LOG_GROUP,
-                logStreamName=stream,
-                startFromHead=True,
-                **({"nextToken": token} if token else {}),
-            )
-            for event in page["events"]:
-                yield event["message"]
-            self._tokens[stream] = page["nextForwardToken"]
-            # CloudWatch repeats the token at the end of what there is.
-            if page["nextForwardToken"] == token:
-                return
 
 
 def final_metrics(job: "TrainingJob") -> dict[str, float]:

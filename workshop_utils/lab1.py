@@ -56,8 +56,9 @@ def run(shots: int = 8, seed: int = 0, keep_endpoint: bool = False) -> dict[str,
     metrics = estimators.final_metrics(job)
 
     print("\n4. Experiment")
-    compared = experiments.table(session, EXPERIMENT, ["test:accuracy", "test:macro_f1"])
-    print(compared.tail(5).to_string())
+    figures = ["test:accuracy", "test:macro_f1"]
+    compared = experiments.table(session, EXPERIMENT, figures)
+    print(compared[["shots", "seed", *figures]].tail(5).to_string())
 
     print("\n5. Endpoint")
     endpoint = endpoints.deploy(session, str(job.model_artifacts.s3_model_artifacts))
@@ -89,7 +90,7 @@ def train(
     """Train on a few-shot sample as a job that logs to a run of the lab's experiment."""
     stamp = time.strftime("%H%M%S")
     with experiments.run(session, EXPERIMENT, f"{shots}-shots-seed-{seed}-{stamp}") as opened:
-        opened.log_parameters({"shots": shots, "sample_seed": seed})
+        opened.log_parameters({"shots": shots})
         trainer = estimators.huggingface_estimator(
             session,
             estimators.SCRIPTS / "few_shot",

@@ -4,6 +4,7 @@ This is the only module that knows about modes, and the only one that knows of t
 SageMaker. Every other module is handed a `Session` and cannot tell the difference.
 """
 
+import logging
 import os
 import re
 import secrets
@@ -157,6 +158,8 @@ def start(lab: str, mode: str | None = None) -> Session:
     SessionError
         When the mode is not known, or there are no credentials, region, role or bucket.
     """
+    # The SDK tells on standard error of every default that it looks for.
+    logging.getLogger("sagemaker.config").setLevel(logging.WARNING)
     chosen = choose_mode(mode)
     local = None
     if chosen == "local":

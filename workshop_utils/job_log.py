@@ -1,0 +1,74 @@
+"""The log of a training job, read from CloudWatch Logs as it comes.
+
+It must not know how a job is started or what its lines mean.
+"""
+
+from collections.abc import Iterator
+
+from botocore.exceptions import ClientError
+
+from workshop_utils.session import Session
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+# What the SDK's own driver prints around a script's output.
+_SCRIPT_STARTS = "Executing command:"
+_DRIVER = ("++ ", "Training Container Execution Completed")
+
+
+class JobLog:
+    """The lines of a job's log streams, each once.
+
+    Parameters
+    ----------
+    session
+        Where the job runs.
+    job_name
+        Its name.
+    """
+
+    def __init__(self, session: Session, job_name: str) -> None:
+        self._client = session.client("logs")
+        self._prefix = f"{job_name}/"
+        self._tokens: dict[str, str] = {}
+        self._script_runs = False
+
+    def new(self) -> Iterator[str]:
+        """Return the lines that came since the last call."""
+        try:
+            streams = self._client.describe_log_streams(
+                logGroupName=LOG_GROUP, logStreamNamePrefix=self._prefix
+            )["logStreams"]
+        except ClientError as error:
+            # The group comes to be with the first line of the account's first job.
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                return
+            raise
+        for stream in streams:
+            yield from self._read(stream["logStreamName"])
+
+    def of_the_script(self) -> Iterator[str]:
+        """Return the new lines of the script itself, without those of the SDK's driver.
+
+        The driver prints the whole environment and its own steps around them.
+        """
+        for line in self.new():
+            if line.startswith(_SCRIPT_STARTS):
+                self._script_runs = True
+            if self._script_runs and not line.startswith(_DRIVER):
+                yield line
+
+    def _read(self, stream: str) -> Iterator[str]:
+        while True:
+            token = self._tokens.get(stream)
+            page = self._client.get_log_events(
+                logGroupName=LOG_GROUP,
+                logStreamName=stream,
+                startFromHead=True,
+                **({"nextToken": token} if token else {}),
+            )
+            for event in page["events"]:
+                yield event["message"]
+            self._tokens[stream] = page["nextForwardToken"]
+            # CloudWatch repeats the token at the end of what there is.
+            if page["nextForwardToken"] == token:
+                return
