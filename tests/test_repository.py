@@ -76,7 +76,9 @@ def test_notebooks_are_committed_without_outputs(notebooks: list[Path]) -> None:
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             where = f"{path.name}, cell {cell.get('id')}"
             if cell["cell_type"] == "code":
-                assert cell["outputs"] == [], f"{where} has outputs: `make strip` removes them"
+                assert cell["outputs"] == [], (
+                    f"{where} has outputs: nbconvert --clear-output --inplace removes them"
+                )
                 assert cell["execution_count"] is None, f"{where} has an execution count"
 
 

@@ -87,7 +87,7 @@ class Environment:
     def python_version(self) -> str | None:
         """Return "3.11" or the like; None if its interpreter does not run or is not its own."""
         question = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.prefix)"
-        answer = self.output_of("-I", "-S", "-c", question)
+        answer = self.output_of("-I", "-c", question)
         if answer is None:
             return None
         version, prefix = answer.split("\n", 1)
@@ -242,7 +242,8 @@ def install(environment: Environment, runner: "StepRunner") -> None:
     if torch is None:
         raise SetupError(f"{environment.constraints.name} has no line torch==VERSION: add one.")
     index = os.environ.get("TORCH_INDEX", "").strip()
-    if not index:
+    version = environment.python_version()
+    if not index and version and "torch" not in environment.entries(version):
         advise_on_cuda()
     pip = [str(environment.python), "-m", "pip"]
     pip_install = [*pip, "install", "--no-input", "--disable-pip-version-check"]
@@ -273,6 +274,7 @@ class StepRunner:
     """Runs the steps of a set-up: their output to a log, a line for each step to the screen."""
 
     def __init__(self, environment: Environment, lock: int) -> None:
+        self.folder = environment.folder
         self.log = environment.folder / LOG_NAME
         self.lock = lock
         # PYTHONPATH would make pip take other folders' packages for installed ones. The user's
@@ -316,8 +318,17 @@ class StepRunner:
             try:
                 return process.wait(timeout=HEARTBEAT_SECONDS)
             except subprocess.TimeoutExpired:
-                said = self.log.read_text(errors="replace").rstrip().rsplit("\n", 1)[-1]
-                print(f"  {time.monotonic() - started:4.0f} s: {said.strip()[:80]}", flush=True)
+                print(f"  {time.monotonic() - started:4.0f} s: {self.progress()}", flush=True)
+
+    def progress(self) -> str:
+        """Return the newest telling line of the log, or how far pip is when it has gone quiet."""
+        said = self.log.read_text(errors="replace").splitlines()
+        telling = [line.strip() for line in said if line.strip()[:1].isalpha()]
+        newest = next((line for line in reversed(telling) if "WARNING" not in line), "")
+        if newest.startswith(("Installing", "Successfully", "Found")):
+            installed = len(list(self.folder.glob("lib/python*/site-packages/*.dist-info")))
+            return f"{installed} packages are in place"
+        return newest[:80]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,31 @@
+"""The set-up programs, loaded from their files: they belong to no package and install nothing."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+def load(path: Path) -> ModuleType:
+    """Import one file of tools/ under its own name."""
+    specification = importlib.util.spec_from_file_location(f"tools_{path.stem}", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def bootstrap(repository: Path) -> ModuleType:
+    """tools/bootstrap.py."""
+    return load(repository / "tools" / "bootstrap.py")
+
+
+@pytest.fixture(scope="session")
+def environment(repository: Path) -> ModuleType:
+    """tools/environment.py."""
+    return load(repository / "tools" / "environment.py")
