@@ -1,0 +1,169 @@
+"""One real few-shot job on a handful of intents, and everything that is read from it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from botocore.exceptions import ClientError
+
+from workshop_utils import datasets, display, endpoints, estimators, experiments, models, reports
+from workshop_utils.endpoints import Endpoint, EndpointFailed
+from workshop_utils.estimators import JobFailed
+from workshop_utils.session import Session
+
+pytestmark = pytest.mark.slow
+
+INTENTS = ["activate_my_card", "age_limit", "exchange_rate", "change_pin", "request_refund"]
+EXPERIMENT = "test-few-shot"
+
+
+def _small(frame: pd.DataFrame) -> bytes:
+    return frame[frame["label"].isin(INTENTS)].to_csv(index=False).encode()
+
+
+@pytest.fixture(scope="module")
+def channels(ws: Session) -> dict[str, str]:
+    data = datasets.banking77()
+    return {
+        "train": ws.upload(_small(datasets.few_shot(data.train, 4)), "small", "train", "train.csv"),
+        "test": ws.upload(_small(data.test), "small", "test", "test.csv"),
+        "model": models.base_model(ws),
+    }
+
+
+@pytest.fixture(scope="module")
+def job(ws: Session, channels: dict[str, str]) -> Any:
+    with experiments.run(ws, EXPERIMENT, "first") as run:
+        run.log_parameters({"shots": 4})
+        trainer = estimators.huggingface_estimator(
+            ws,
+            estimators.SCRIPTS / "few_shot",
+            hyperparameters={"seed": 3},
+            environment=experiments.environment(run),
+            instance_type="auto",
+            keep_warm_seconds=60,
+        )
+        return estimators.train(ws, trainer, channels)
+
+
+@pytest.fixture(scope="module")
+def endpoint(ws: Session, job: Any) -> Iterator[Endpoint]:
+    deployed = endpoints.deploy(ws, job.model_artifacts.s3_model_artifacts)
+    yield deployed
+    deployed.delete()
+
+
+def test_a_job_ends_with_metrics_and_carries_the_workshops_name_and_tags(
+    ws: Session, job: Any
+) -> None:
+    assert job.training_job_status == "Completed"
+    assert job.training_job_name.startswith("nlp-workshop-few-shot-")
+    assert job.resource_config.keep_alive_period_in_seconds == 60
+    metrics = estimators.final_metrics(job)
+    assert metrics["train:rows"] == 20
+    assert metrics["test:accuracy"] > 0.8
+    tags = ws.client("sagemaker").list_tags(ResourceArn=job.training_job_arn)["Tags"]
+    assert {"Key": "workshop", "Value": "nlp-workshop"} in tags
+
+
+def test_the_run_has_what_the_notebook_and_the_job_logged(ws: Session, job: Any) -> None:
+    table = experiments.table(ws, EXPERIMENT)
+    assert list(table.index) == ["first"]
+    row = table.loc["first"]
+    assert row["shots"] == 4
+    assert row["seed"] == 3
+    assert row["test:accuracy"] == pytest.approx(estimators.final_metrics(job)["test:accuracy"])
+
+
+def test_an_experiment_without_runs_is_an_empty_table(ws: Session) -> None:
+    assert experiments.table(ws, "nobody-ever-ran-this").empty
+
+
+def test_the_report_agrees_with_the_metrics(ws: Session, job: Any) -> None:
+    report = reports.of_job(ws, job)
+    assert set(report.by_label.index) == set(INTENTS)
+    rows = int(report.by_label["support"].sum())
+    assert report.accuracy == pytest.approx(1 - len(report.errors) / rows)
+    assert report.picture.startswith(b"\x89PNG")
+    assert report.confusions()["rows"].sum() == len(report.errors)
+    assert "Accuracy" in report._repr_html_()
+
+
+def test_a_base_model_is_sent_once(ws: Session) -> None:
+    with display.requests() as seen:
+        again = models.base_model(ws)
+    assert again.endswith("/")
+    assert len(seen.of("PutObject", "CreateMultipartUpload", "UploadPart")) == 0
+
+
+def test_another_base_model_needs_the_hub_and_says_so(ws: Session) -> None:
+    with pytest.raises(models.ModelError, match="HF_HUB_OFFLINE is set"):
+        models.base_model(ws, "sentence-transformers/paraphrase-mpnet-base-v2")
+
+
+def test_a_failed_job_raises_with_the_scripts_own_words(
+    ws: Session, tmp_path: Path, channels: dict[str, str]
+) -> None:
+    (tmp_path / "train.py").write_text("raise ValueError('the cat sat on the data')\n")
+    trainer = estimators.huggingface_estimator(ws, tmp_path, instance_type="ml.m5.xlarge")
+    with pytest.raises(JobFailed, match="the cat sat on the data"):
+        estimators.train(ws, trainer, {"train": channels["train"]}, quiet=True)
+
+
+def test_an_entry_point_that_is_not_there_is_named(ws: Session, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.py does not exist"):
+        estimators.huggingface_estimator(ws, tmp_path, entry_point="nowhere.py")
+
+
+def test_an_endpoint_answers_one_text_several_and_the_best_few(endpoint: Endpoint) -> None:
+    (one,) = endpoint.predict("i want my money back for these shoes")
+    assert one["label"] == "request_refund"
+    several = endpoint.predict(["how old must I be", "switch my pin"])
+    assert [answer["label"] for answer in several] == ["age_limit", "change_pin"]
+    best = endpoint.predict("how old must I be", top_k=2)
+    assert len(best) == 2
+    assert best[0]["score"] > best[1]["score"]
+    assert endpoint.predict([]) == []
+
+
+def test_latencies_are_measured_one_by_one(endpoint: Endpoint) -> None:
+    assert len(endpoint.latencies("switch my pin", 5)) == 5
+    assert min(endpoint.latencies("switch my pin", 5)) > 0
+
+
+def test_deploying_the_same_again_finds_the_endpoint(
+    ws: Session, job: Any, endpoint: Endpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = endpoints.deploy(ws, job.model_artifacts.s3_model_artifacts)
+    assert again.name == endpoint.name
+    assert "already in service" in capsys.readouterr().out
+
+
+def test_a_model_that_does_not_load_says_why_and_leaves_nothing(
+    ws: Session, tmp_path: Path
+) -> None:
+    import tarfile
+
+    code = tmp_path / "inference.py"
+    code.write_text("def model_fn(model_dir):\n    raise RuntimeError('no such weights')\n")
+    archive = tmp_path / "model.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(code, "code/inference.py")
+    uri = ws.upload(archive, "broken", "model.tar.gz")
+    with pytest.raises(EndpointFailed, match="no such weights") as failure:
+        endpoints.deploy(ws, uri, name="broken")
+    name = str(failure.value).split()[0]
+    with pytest.raises(ClientError, match="Could not find"):
+        ws.client("sagemaker").describe_model(ModelName=name)
+
+
+def test_deleting_twice_is_fine(ws: Session, job: Any) -> None:
+    deployed = endpoints.deploy(
+        ws, job.model_artifacts.s3_model_artifacts, environment={"TWICE": "1"}
+    )
+    deployed.delete()
+    deployed.delete()
+    with pytest.raises(ClientError, match="Could not find"):
+        ws.client("sagemaker").describe_endpoint_config(EndpointConfigName=deployed.name)
