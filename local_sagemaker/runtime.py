@@ -127,8 +127,8 @@ class Runtime:
             except InvocationTimeout:
                 raise _model_error(key, 0, _TIMED_OUT) from None
             except WorkerDied as error:
-                body = error_body(500, INTERNAL_SERVER, str(error)).decode()
-                raise _model_error(key, 500, body) from error
+                told = error_body(500, INTERNAL_SERVER, str(error)).decode()
+                raise _model_error(key, 500, told) from error
             else:
                 return variant, answer
             finally:

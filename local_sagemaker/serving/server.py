@@ -18,7 +18,7 @@ _MAX_SOCKET_PATH = 104
 
 
 def bind_unix(path: Path) -> socket.socket:
-    """Return a socket bound to a path that only this user can connect to.
+    """Return a socket that listens at a path that only this user can connect to.
 
     Raises
     ------
@@ -39,15 +39,17 @@ def bind_unix(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(path))
     path.chmod(0o600)
+    listener.listen(_BACKLOG)
     return listener
 
 
 def bind_local_port(port: int) -> socket.socket:
-    """Return a socket bound to a port of 127.0.0.1 (0: any free one)."""
+    """Return a socket that listens on a port of 127.0.0.1 (0: any free one)."""
     # asyncio switches Nagle's algorithm off only where the protocol is named.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
+    listener.listen(_BACKLOG)
     return listener
 
 
@@ -57,7 +59,7 @@ class Server:
     Parameters
     ----------
     listener
-        Bound socket.
+        Listening socket.
     service
         What its connections share.
     """

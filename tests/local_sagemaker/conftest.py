@@ -1,0 +1,40 @@
+"""Fixtures of the local SageMaker's tests."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local_sagemaker.serving_process import ECHO, Serve, Served, start_serving
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Return a function that serves an inference script and waits until it is healthy."""
+    started: list[Served] = []
+    # A socket's path must be short, which a test's own folder is not.
+    with tempfile.TemporaryDirectory(dir="/tmp") as home:
+
+        def start(
+            code: str | None = ECHO,
+            *,
+            healthy: bool = True,
+            files: dict[str, str] | None = None,
+            folder: Path | None = None,
+            **environment: str,
+        ) -> Served:
+            root = Path(home) / str(len(started))
+            if folder is not None:
+                shutil.copytree(folder, root / "model")
+            served = start_serving(root, code, files or {}, environment)
+            started.append(served)
+            if healthy:
+                served.wait_healthy()
+            return served
+
+        yield start
+        for served in started:
+            served.process.kill()
+            served.process.communicate()
