@@ -136,6 +136,7 @@ def run(command: Sequence[str]) -> str:
 
 def measured(recipe: str, seed: int, call: Callable[[], dict[str, float]]) -> Run:
     """Time a call that runs one process."""
+    print(f"seed {seed}: {recipe} ...", file=sys.stderr, flush=True)
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     metrics = call()
     wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
