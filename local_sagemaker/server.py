@@ -21,7 +21,9 @@ from starlette.applications import Starlette
 from local_sagemaker.app import Services, create_app
 from local_sagemaker.cloudwatch_logs import CloudWatchLogs
 from local_sagemaker.container import Containers
+from local_sagemaker.deployments import Deployments
 from local_sagemaker.dispatch import JsonDispatcher, QueryDispatcher, RestJsonDispatcher
+from local_sagemaker.endpoints import Endpoints
 from local_sagemaker.experiments import Experiments
 from local_sagemaker.home import Home, HomeError, ServerInfo
 from local_sagemaker.iam import Iam
@@ -36,6 +38,8 @@ from local_sagemaker.protocol import JsonProtocol, RestJsonProtocol, service_mod
 from local_sagemaker.query_protocol import QueryProtocol
 from local_sagemaker.quotas import Quotas
 from local_sagemaker.resources import Resources
+from local_sagemaker.routes import Routes
+from local_sagemaker.runtime import Runtime
 from local_sagemaker.s3 import S3
 from local_sagemaker.scheduler import Scheduler
 from local_sagemaker.search import Search
@@ -86,6 +90,12 @@ class Server:
             Scheduler(settings.max_jobs),
         )
         self.training.recover()
+        routes = Routes()
+        self.runtime = Runtime(routes)
+        self.endpoints = Endpoints(
+            self.resources, Deployments(self.containers, self.objects, self.logs), routes
+        )
+        self.endpoints.recover()
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
@@ -131,6 +141,7 @@ class Server:
             Lineage(self.resources, self.associations),
             Search(self.resources, service_model("sagemaker"), self.experiments.search_documents()),
             self.training,
+            self.endpoints,
         ]
         for room in rooms:
             sagemaker |= room.operations()
@@ -150,7 +161,7 @@ class Server:
             },
             rest={"BatchPutMetrics": metrics_api, "BatchGetMetrics": metrics_api},
             s3=self.s3,
-            runtime=None,
+            runtime=self.runtime,
             status=self.status,
         )
 
@@ -160,6 +171,7 @@ class Server:
 
     def close(self) -> None:
         """Close what is open; the state on disk stays."""
+        self.endpoints.close()
         self.training.close()
         self.s3.close()
         self.objects.close()
