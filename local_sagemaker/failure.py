@@ -66,9 +66,12 @@ def script_error(code: int, command: str, tail: Sequence[str]) -> str:
     """
     words = _killed(-code) if code < 0 else last_words(tail)
     shown = command if len(command) <= 300 else command[:300] + "…"
-    layout = f'ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{{}}"\nCommand "{shown}"'
-    room = MAX_REASON - len("AlgorithmError: , exit code: 1") - len(layout)
-    return layout.format(_end(words, room))
+    head, foot = (
+        f'ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "',
+        f'"\nCommand "{shown}"',
+    )
+    room = MAX_REASON - len("AlgorithmError: , exit code: 1") - len(head) - len(foot)
+    return head + _end(words, room) + foot
 
 
 def last_words(lines: Sequence[str]) -> str:

@@ -54,6 +54,8 @@ class Supervisor:
             return
         os.close(self._output)
         _report(event="started", pid=self._command)
+        # An order may have come in one piece with the specification.
+        self._obey(b"")
         while not self._done():
             self._wait()
         self._kill_rest()
@@ -125,16 +127,19 @@ class Supervisor:
         if self._wakeup in readable:
             os.read(self._wakeup, 4096)
         if 0 in readable:
-            self._obey()
+            self._read_orders()
 
-    def _obey(self) -> None:
+    def _read_orders(self) -> None:
         data = os.read(0, 4096)
-        if not data:
-            self._terminate(_ORPHAN_GRACE)
-            # An end of file stays readable; a pipe that never is takes its place.
-            silent, _ = os.pipe()
-            os.dup2(silent, 0)
+        if data:
+            self._obey(data)
             return
+        self._terminate(_ORPHAN_GRACE)
+        # An end of file stays readable; a pipe that never is takes its place.
+        silent, _ = os.pipe()
+        os.dup2(silent, 0)
+
+    def _obey(self, data: bytes) -> None:
         *lines, self._pending = (self._pending + data).split(b"\n")
         for line in lines:
             word, _, argument = line.partition(b" ")

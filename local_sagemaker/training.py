@@ -229,7 +229,7 @@ def _check(caller: Caller, request: dict[str, Any]) -> None:
 
 
 def _first_body(request: dict[str, Any]) -> dict[str, Any]:
-    draft = Record(Key("", "", NOUN, ""), "", 0.0, 0.0)
+    draft = Record(Key("", "", NOUN, ""), "", 0.0, 0.0, status="InProgress")
     training_states.enter(draft, "Starting")
     return {
         **draft.body,

@@ -44,6 +44,14 @@ class Services:
     logs: LogStore
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    """How a job ended: its last secondary status, and why if that is Failed."""
+
+    state: str
+    reason: str | None = None
+
+
 class TrainingRun:
     """A job that has not ended.
 
@@ -102,25 +110,32 @@ class TrainingRun:
 
     def __call__(self) -> None:
         """Run the job to its end. Every error becomes its failure reason."""
+        try:
+            self._end(self._outcome())
+        except RecordMissing:
+            _LOG.warning("the record of %s is gone; its run ends", self.key)
+
+    def _outcome(self) -> "_Outcome":
+        """Run the job; nothing of it is left but its results when this returns."""
         container: Container | None = None
         try:
             container = self._services.containers.create()
-            self._lead(container)
+            return self._lead(container)
         except (LaunchError, ResultsError) as error:
-            self._fail(f"ClientError: {error}")
-        except RecordMissing:
-            _LOG.warning("the record of %s is gone; its run ends", self.key)
+            return _Outcome("Failed", f"ClientError: {error}")
         except OSError as error:
-            self._fail(f"InternalServerError: {error}")
+            return _Outcome("Failed", f"InternalServerError: {error}")
+        except RecordMissing:
+            raise
         except Exception as error:  # noqa: BLE001  (our own mistake must not leave it InProgress)
             _LOG.exception("training job %s", self.key.name)
-            self._fail(f"InternalServerError: the local SageMaker failed: {error!r}")
+            return _Outcome("Failed", f"InternalServerError: the local SageMaker failed: {error!r}")
         finally:
             self._log.close()
             if container is not None:
                 container.remove()
 
-    def _lead(self, container: Container) -> None:
+    def _lead(self, container: Container) -> "_Outcome":
         self._enter("Downloading")
         results = Results(
             self._services.objects,
@@ -135,19 +150,16 @@ class TrainingRun:
         )
         ended = self._train(container, launch)
         if self._aborted:
-            self._fail(training_states.INTERRUPTED)
-            return
+            return _Outcome("Failed", training_states.INTERRUPTED)
         if ended is None:
-            self._enter("Stopped")
-            return
+            return _Outcome("Stopped")
         self._log.check()
         failed = not self._stopping and not self._late and ended.status != 0
         self._enter("Uploading")
         results.upload(container, complete=not failed)
         if failed:
-            self._fail(self._reason(container, launch, ended))
-        else:
-            self._enter("MaxRuntimeExceeded" if self._late else "Completed")
+            return _Outcome("Failed", self._reason(container, launch, ended))
+        return _Outcome("MaxRuntimeExceeded" if self._late else "Completed")
 
     def _train(self, container: Container, launch: Launch) -> Exit | None:
         """Run the command; return how it ended, or None when it was stopped before it began."""
@@ -214,21 +226,24 @@ class TrainingRun:
             self._on_metric(self._record, point)
 
     def _enter(self, state: str) -> None:
+        """Move on to a state before the last; a job that is being stopped stays Stopping."""
+
         def change(record: Record) -> None:
-            if training_states.ended(record):
-                return
-            if record.status != "Stopping":
+            if record.status == "InProgress":
                 training_states.enter(record, state)
-            elif state in training_states.LAST:
-                # The stop was acknowledged, so it counts, however the script ended.
-                training_states.enter(record, "Stopped")
 
         self._change(change)
 
-    def _fail(self, reason: str) -> None:
+    def _end(self, outcome: "_Outcome") -> None:
         def change(record: Record) -> None:
-            if not training_states.ended(record):
-                training_states.fail(record, reason)
+            if training_states.ended(record):
+                return
+            if outcome.reason is not None:
+                training_states.fail(record, outcome.reason)
+            else:
+                # A stop was acknowledged, so it counts, even if it came a moment too late.
+                stopped = record.status == "Stopping"
+                training_states.enter(record, "Stopped" if stopped else outcome.state)
 
         self._change(change)
 

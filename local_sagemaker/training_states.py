@@ -11,9 +11,6 @@ from local_sagemaker.store import Record
 IN_PROGRESS = ("InProgress", "Stopping")
 """Statuses of a job that has not ended."""
 
-LAST = ("Completed", "Failed", "Stopped", "MaxRuntimeExceeded")
-"""Secondary statuses of a job that has ended."""
-
 INTERRUPTED = "InternalServerError: the local SageMaker was stopped while this job ran"
 
 _MESSAGES = {

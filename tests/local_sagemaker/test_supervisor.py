@@ -205,6 +205,15 @@ def test_kill_overrules_a_long_grace(tmp_path: Path, marker: str) -> None:
     assert process.wait() == Exit(signal=signal.SIGKILL)
 
 
+def test_terminate_counts_although_the_command_has_not_started_yet(
+    tmp_path: Path, marker: str
+) -> None:
+    for _ in range(10):
+        process = start("import time; time.sleep(600)", tmp_path, marker)
+        process.terminate(60)
+        assert process.wait() == Exit(signal=signal.SIGTERM)
+
+
 @pytest.mark.parametrize("new_session", [False, True])
 def test_nothing_survives_a_killed_server(tmp_path: Path, marker: str, new_session: bool) -> None:
     """The server here is a Python process of its own, so that it can be killed."""
