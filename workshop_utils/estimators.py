@@ -4,6 +4,7 @@ In SageMaker's SDK v3 an estimator is a `ModelTrainer`. This module must not kno
 does with its data.
 """
 
+import secrets
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from workshop_utils import instances
 from workshop_utils.job_log import JobLog
-from workshop_utils.session import Session
+from workshop_utils.session import PREFIX, Session
 
 if TYPE_CHECKING:
     from sagemaker.core.resources import TrainingJob
@@ -115,7 +116,8 @@ def huggingface_estimator(
     trainer = ModelTrainer(
         sagemaker_session=session.sagemaker,
         role=session.role,
-        base_job_name=session.name(name),
+        # The SDK appends the time, in seconds; the letters keep two jobs of one second apart.
+        base_job_name=f"{PREFIX}-{name}-{secrets.token_hex(2)}",
         training_image=training_image(session.region, chosen),
         source_code=SourceCode(
             source_dir=str(folder),
