@@ -125,7 +125,7 @@ def _print_result(result: dict[str, float], shots: int, test_rows: int) -> None:
     print(line)
     print(
         "Try next:\n"
-        "  make lab                                               the same, explained step by step\n"
+        "  make lab                                               the same as a notebook\n"
         "  .venv/bin/python -m workshop_utils run-lab1 --shots 4  with fewer examples\n"
         "  .venv/bin/python -m workshop_utils run-lab1 --help     what else can be changed\n"
     )

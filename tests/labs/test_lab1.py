@@ -5,10 +5,10 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat import NotebookNode
-from notebooks import outputs, printed, run_every_cell_twice, shown
 
 from local_sagemaker.daemon import stop
 from local_sagemaker.home import Home
+from tests.labs.notebooks import outputs, printed, run_every_cell_twice, shown
 
 NOTEBOOK = "lab1_few_shot_learning.ipynb"
 
