@@ -33,8 +33,11 @@ help: ## List the targets and settings
 ## PYTEST_ARGS  more arguments for pytest, such as -x or -k endpoint
 ## LAB_ARGS     more arguments for JupyterLab, such as --no-browser or --port 8899
 
-env: ## Make, update or repair the environment (every other target does it first)
-	@test -n "$(PYTHON)" || { echo "set-up: no Python was found: install Python 3.11, 3.12 or 3.13." >&2; exit 1; }
+.PHONY: find-python
+find-python:
+	@test -n "$(PYTHON)" || { echo "set-up: no Python was found: install Python 3.12." >&2; exit 1; }
+
+env: find-python ## Make, update or repair the environment (every other target does it first)
 	@"$(PYTHON)" tools/bootstrap.py --venv "$(VENV)"
 
 run: env ## Run Lab 1 from end to end on the local SageMaker and print its figures
@@ -56,7 +59,7 @@ check: env ## Check style and types and run the fast tests: under 3 minutes
 test: check ## Run all checks and tests, whole notebooks included: under 12 minutes
 	$(python) -m pytest -m slow $(PYTEST_ARGS)
 
-studio: env ## Run the fast tests on the versions of SageMaker Studio's image, in .venv-studio
+studio: find-python ## Run the fast tests on the versions of Studio's image (Python 3.11 or 3.12 needed)
 	@"$(PYTHON)" tools/bootstrap.py --venv $(studio) --constraints constraints-studio.txt --extra test
 	$(studio)/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
 

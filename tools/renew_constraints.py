@@ -32,7 +32,8 @@ STUDIO_HEADER = """\
 # transformers, datasets, numpy and pandas; the five sagemaker packages as they were released
 # together, because 3.12.0 sets no upper bound for the other four; otherwise the oldest versions
 # that requirements.txt admits, with what was on PyPI when the image was made. torch is the one
-# that CI has (the image has 2.8). tools/renew_constraints.py writes this file.
+# that CI has (the image has 2.8). For Python 3.11 and 3.12, which is the image's, on Linux.
+# tools/renew_constraints.py writes this file.
 """
 STUDIO_IMAGE = (
     "sagemaker==3.12.0",
@@ -76,7 +77,9 @@ def main() -> None:
     tools = [pin for pin in resolve([*names], *options) if pin.split("==")[0] in names]
     wanted = [requirements, TORCH, *STUDIO_IMAGE, *tools]
     lowest = resolve(wanted, "--resolution=lowest-direct", *options)
-    write("constraints-studio.txt", STUDIO_HEADER, lowest)
+    # NumPy 1.26 has no wheels for Python 3.13, so what is pinned for it is of no use.
+    usable = [pin.split(" ;")[0] for pin in lowest if ">= '3.13'" not in pin]
+    write("constraints-studio.txt", STUDIO_HEADER, usable)
 
 
 def resolve(wanted: list[str], *options: str) -> list[str]:
