@@ -21,9 +21,9 @@ from local_sagemaker._s3_model import (
     not_implemented,
 )
 from local_sagemaker._s3_xml import child, parse
+from local_sagemaker.canonical import parse_query
 from local_sagemaker.errors import AWSError
 from local_sagemaker.identity import Caller
-from local_sagemaker.signatures import parse_query
 
 MAX_METADATA = 2048
 """Bytes of user metadata, names and values together."""

@@ -5,12 +5,14 @@ service scope, the target header or the path. It must not know what an operation
 """
 
 import hashlib
+import hmac
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
-from xml.sax.saxutils import escape
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -19,44 +21,27 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local_sagemaker.dispatch import JsonDispatcher, QueryDispatcher, RestJsonDispatcher
+from local_sagemaker.canonical import Signed, parse_query
+from local_sagemaker.dispatch import JsonDispatcher, QueryDispatcher, RestJsonDispatcher, defect
 from local_sagemaker.errors import AWSError
 from local_sagemaker.identity import Caller, Identity
-from local_sagemaker.protocol import JsonProtocol, Reply, request_id
+from local_sagemaker.protocol import Reply
 from local_sagemaker.signatures import (
     UNSIGNED_PAYLOAD,
+    Claim,
     Refused,
-    Signed,
     Verified,
-    parse_query,
-    verify,
+    authenticate,
 )
+from local_sagemaker.wire import error_response, expected_format, refusal, response
 
 _LOG = logging.getLogger("local_sagemaker.requests")
-# Requests are small but for S3's and InvokeEndpoint's, whose own limits are lower than this.
+# Requests are small but for S3's, which are streamed, and InvokeEndpoint's, whose limit is lower.
 MAX_BODY = 32 * 1024 * 1024
+# A client that still sends does not read: what is too large is read on, and thrown away.
+_MAX_DISCARDED = 16 * MAX_BODY
+_ACTION = re.compile(rb"(?:^|&)Action=(\w{1,64})")
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
-_FORM = "application/x-www-form-urlencoded"
-
-# AWS's code for each reason to refuse a signature: JSON services, query services, S3.
-_REFUSALS = {
-    "missing": (
-        "MissingAuthenticationTokenException",
-        "MissingAuthenticationToken",
-        "AccessDenied",
-    ),
-    "incomplete": (
-        "IncompleteSignatureException",
-        "IncompleteSignature",
-        "AuthorizationHeaderMalformed",
-    ),
-    "unknown-key": ("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"),
-    "token": ("UnrecognizedClientException", "InvalidClientTokenId", "InvalidToken"),
-    "expired": ("ExpiredTokenException", "ExpiredToken", "ExpiredToken"),
-    "expired-url": ("InvalidSignatureException", "SignatureDoesNotMatch", "AccessDenied"),
-    "mismatch": ("InvalidSignatureException", "SignatureDoesNotMatch", "SignatureDoesNotMatch"),
-    "skewed": ("InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed"),
-}
 
 
 class _AnyPath(PathConvertor):
@@ -102,7 +87,7 @@ class Services:
     json: Mapping[str, JsonDispatcher]
     query: Mapping[str, QueryDispatcher]
     rest: Mapping[str, RestJsonDispatcher]
-    s3: Streamed | None
+    s3: Streamed
     runtime: Invocations | None
     status: Callable[[], dict[str, Any]]
 
@@ -130,27 +115,19 @@ def create_app(
     lifespan
         Starlette's context of the running application.
     """
-    router = _Router(services, identity, token)
-    hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
+    router = _Router(services, identity, port, token)
 
     async def handle(request: Request) -> Response:
         started = time.perf_counter()
-        if request.headers.get("host", "") not in hosts:
-            # A page whose name was pointed at this machine must not get any further.
-            response: Response = JSONResponse(
-                {"message": "This server answers to 127.0.0.1 and localhost only."}, 403
-            )
-        else:
-            response = await router(request)
+        answer = await router(request)
         _LOG.info(
-            "%s %s%s %d %.1f ms",
-            request.method,
-            request.url.path,
-            f" {request.headers['x-amz-target']}" if "x-amz-target" in request.headers else "",
-            response.status_code,
+            "%s %s %d %.1f ms",
+            getattr(request.state, "caller", "-"),
+            getattr(request.state, "operation", None) or f"{request.method} {raw_path(request)}",
+            answer.status_code,
             (time.perf_counter() - started) * 1000,
         )
-        return response
+        return answer
 
     return Starlette(
         routes=[Route("/{path:any}", handle, methods=_METHODS)],
@@ -159,38 +136,52 @@ def create_app(
 
 
 class _Router:
-    def __init__(self, services: Services, identity: Identity, token: str) -> None:
+    def __init__(self, services: Services, identity: Identity, port: int, token: str) -> None:
         self._services = services
         self._identity = identity
-        self._token = token
+        self._token = token.encode()
+        self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
 
     async def __call__(self, request: Request) -> Response:
         path = raw_path(request)
-        if path.startswith("/_local/"):
-            return self._own(request, path)
-        wire = _wire(request)
-        body = b""
+        expected = expected_format(request, path)
         try:
-            if not _streams(request):
-                body = await _body(request)
-            verified = verify(
-                _signed(request), self._identity, lambda: hashlib.sha256(body).hexdigest()
-            )
-            _check_payload(verified, body)
-        except Refused as refusal:
-            return _refusal(refusal, wire)
+            self._check_host(request)
+            if path.startswith("/_local/"):
+                return await self._own(request, path)
+            claim = authenticate(_signed(request), self._identity)
+            # A body is read only when a key, its token and the time are good. S3 reads its own.
+            body = b"" if claim.service == "s3" else await _body(request)
+            verified = _verified(claim, body)
+            request.state.caller = _who(verified.caller)
+            request.state.operation = self._operation(request, verified.service, path, body)
+            return await self._dispatch(request, path, verified, body)
+        except Refused as refused:
+            return refusal(refused, request, expected)
         except AWSError as error:
-            return _response(_error_reply(error, wire))
+            return error_response(error, request, expected)
         except ClientDisconnect:
             return Response(status_code=499)
-        return await self._dispatch(request, path, verified, body)
+        except Exception as error:  # noqa: BLE001  (a client must never see a bare text or HTML)
+            _LOG.exception("%s %s failed", request.method, path)
+            return error_response(defect(error), request, expected)
+
+    def _check_host(self, request: Request) -> None:
+        # A page whose name was pointed at this machine must not get any further.
+        names = request.headers.getlist("host")
+        if len(names) != 1 or names[0].lower() not in self._hosts:
+            raise Refused(
+                "host",
+                "The local SageMaker answers to 127.0.0.1 and localhost only, whatever other name "
+                "leads to it.",
+            )
 
     async def _dispatch(
         self, request: Request, path: str, verified: Verified, body: bytes
     ) -> Response:
         services = self._services
-        caller = verified.caller
-        if verified.service == "s3" and services.s3:
+        service, caller = verified.service, verified.caller
+        if service == "s3":
             return await services.s3(request, verified)
         target = request.headers.get("x-amz-target", "")
         headers = dict(request.headers)
@@ -198,34 +189,39 @@ class _Router:
         if target:
             dispatcher = services.json.get(target.partition(".")[0])
             if dispatcher is None:
-                return self._unknown(verified, request)
+                raise _unknown(service)
+            _check_scope(service, dispatcher.signing_name)
             answer = _bound(dispatcher, caller, target, body)
-        elif verified.service in services.query:
-            answer = _bound(services.query[verified.service], caller, body, headers)
+        elif service in services.query:
+            answer = _bound(services.query[service], caller, body, headers)
         else:
             head = path.split("/", 2)[1]
-            if services.runtime and verified.service == "sagemaker" and head == "endpoints":
+            if services.runtime and head == "endpoints":
+                _check_scope(service, "sagemaker")
                 return await services.runtime.invoke(request, caller, body)
             rest = services.rest.get(head)
             if rest is None:
-                return self._unknown(verified, request)
+                raise _unknown(service)
+            _check_scope(service, rest.signing_name)
             query = dict(parse_query(request.scope["query_string"]))
             answer = _bound(rest, caller, request.method, path, query, headers, body)
-        return _response(await run_in_threadpool(answer))
+        return response(await run_in_threadpool(answer))
 
-    def _unknown(self, verified: Verified, request: Request) -> Response:
-        error = AWSError(
-            "NotImplemented",
-            f"The local SageMaker has no service {verified.service!r}. What it answers is listed "
-            "in docs/local-sagemaker.md; use AWS for the rest.",
-        )
-        return _response(_error_reply(error, _wire(request)))
+    def _operation(self, request: Request, service: str, path: str, body: bytes) -> str:
+        """Return what the log calls a request; a path stays encoded and so on one line."""
+        target = request.headers.get("x-amz-target")
+        if target:
+            return f"{service} {target.rpartition('.')[2]}"
+        if service in self._services.query and (action := _ACTION.search(body[:4096])):
+            return f"{service} {action[1].decode()}"
+        return f"{service} {request.method} {path}"
 
-    def _own(self, request: Request, path: str) -> Response:
-        if request.headers.get("authorization") != f"Bearer {self._token}":
+    async def _own(self, request: Request, path: str) -> Response:
+        given = request.headers.get("authorization", "").encode()
+        if not hmac.compare_digest(given, b"Bearer " + self._token):
             return JSONResponse({"message": "The token of this server's home is needed."}, 403)
         if path == "/_local/status" and request.method == "GET":
-            return JSONResponse(self._services.status())
+            return JSONResponse(await run_in_threadpool(self._services.status))
         return JSONResponse({"message": f"There is no {request.method} {path}."}, 404)
 
 
@@ -235,92 +231,65 @@ def raw_path(request: Request) -> str:
     return raw.partition(b"?")[0].decode("latin-1")
 
 
+def _who(caller: Caller) -> str:
+    return f"{caller.account}/{caller.arn.partition('/')[2]}"
+
+
 def _bound(call: Callable[..., Reply], *arguments: Any) -> Callable[[], Reply]:
     return lambda: call(*arguments)
 
 
-def _wire(request: Request) -> str:
-    if "x-amz-target" in request.headers:
-        return "json"
-    if request.headers.get("content-type", "").startswith(_FORM) and request.method == "POST":
-        return "query"
-    scope = request.headers.get("authorization", "")
-    path = raw_path(request)
-    if "/s3/aws4_request" in scope or not scope:
-        rest = path.startswith(("/endpoints/", "/human-loops", "/BatchPut", "/BatchGet"))
-        return "rest" if rest else "s3"
-    return "rest"
-
-
-def _streams(request: Request) -> bool:
-    # Without a header the signature, if there is any, is a presigned S3 URL's. The body of an
-    # unsigned request is not worth reading.
-    authorization = request.headers.get("authorization")
-    return authorization is None or "/s3/aws4_request" in authorization
-
-
 async def _body(request: Request) -> bytes:
     chunks = bytearray()
+    discarded = 0
     async for chunk in request.stream():
-        chunks += chunk
-        if len(chunks) > MAX_BODY:
-            raise AWSError(
-                "RequestEntityTooLargeException",
-                f"The request is larger than {MAX_BODY} bytes.",
-                413,
-            )
+        if len(chunks) <= MAX_BODY:
+            chunks += chunk
+            continue
+        discarded += len(chunk)
+        if discarded > _MAX_DISCARDED:
+            break
+    if len(chunks) > MAX_BODY:
+        raise AWSError(
+            "RequestEntityTooLargeException", f"The request is larger than {MAX_BODY} bytes.", 413
+        )
     return bytes(chunks)
 
 
 def _signed(request: Request) -> Signed:
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
     return Signed(
         method=request.method,
         raw_path=raw_path(request).encode("latin-1"),
         query=parse_query(request.scope["query_string"]),
-        headers=dict(request.headers.items()),
+        headers=headers,
     )
 
 
-def _check_payload(verified: Verified, body: bytes) -> None:
-    if verified.service == "s3":
-        return
-    if verified.payload_hash == UNSIGNED_PAYLOAD:
-        raise Refused("mismatch", "The body of this service's requests must be signed.")
-    if hashlib.sha256(body).hexdigest() != verified.payload_hash:
-        raise Refused("mismatch", "The body is not the one that was signed.")
+def _verified(claim: Claim, body: bytes) -> Verified:
+    @cache
+    def body_hash() -> str:
+        return hashlib.sha256(body).hexdigest()
+
+    verified = claim.verify(body_hash)
+    if verified.service != "s3":
+        if verified.payload_hash == UNSIGNED_PAYLOAD:
+            raise Refused("mismatch", "The body of this service's requests must be signed.")
+        if body_hash() != verified.payload_hash:
+            raise Refused("mismatch", "The body is not the one that was signed.")
+    return verified
 
 
-def _refusal(refusal: Refused, wire: str) -> Response:
-    json_code, query_code, s3_code = _REFUSALS[refusal.reason]
-    code = {"json": json_code, "rest": json_code, "query": query_code, "s3": s3_code}[wire]
-    return _response(_error_reply(AWSError(code, refusal.message, 403), wire))
+def _check_scope(signed: str, asked: str) -> None:
+    if signed != asked:
+        raise Refused("mismatch", f"Credential should be scoped to correct service: '{asked}'.")
 
 
-def _error_reply(error: AWSError, wire: str) -> Reply:
-    identifier = request_id()
-    if wire == "json":
-        content = JsonProtocol.error_body(error)
-        return Reply(error.status, content, {"Content-Type": JsonProtocol.content_type})
-    if wire == "rest":
-        content = JsonProtocol.error_body(error)
-        return Reply(
-            error.status,
-            content,
-            {"Content-Type": "application/json", "x-amzn-ErrorType": error.code},
-        )
-    code, message = escape(error.code), escape(error.message)
-    inner = f"<Code>{code}</Code><Message>{message}</Message>"
-    if wire == "query":
-        document = (
-            f"<ErrorResponse><Error><Type>Sender</Type>{inner}</Error>"
-            f"<RequestId>{identifier}</RequestId></ErrorResponse>"
-        )
-    else:
-        document = f"<Error>{inner}<RequestId>{identifier}</RequestId></Error>"
-    body = f'<?xml version="1.0" encoding="UTF-8"?>\n{document}'.encode()
-    return Reply(error.status, body, {"Content-Type": "text/xml"})
-
-
-def _response(reply: Reply) -> Response:
-    headers = {"x-amzn-RequestId": request_id()} | reply.headers
-    return Response(reply.body, reply.status, headers)
+def _unknown(service: str) -> AWSError:
+    return AWSError(
+        "NotImplemented",
+        f"The local SageMaker has no service {service!r}. What it answers is listed in "
+        "docs/local-sagemaker.md; use AWS for the rest.",
+    )

@@ -4,6 +4,7 @@ One dispatcher per service and protocol. It knows protocols and handlers; it mus
 frameworks or what an operation does.
 """
 
+import errno
 import logging
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -18,6 +19,20 @@ from local_sagemaker.protocol import JsonProtocol, Reply, RestJsonProtocol
 from local_sagemaker.query_protocol import QueryProtocol
 
 _LOG = logging.getLogger(__name__)
+_SQLITE_STORAGE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+_OS_STORAGE = frozenset(
+    {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS}
+)
 
 
 class JsonDispatcher:
@@ -26,6 +41,7 @@ class JsonDispatcher:
     def __init__(self, protocol: JsonProtocol, handlers: Mapping[str, Handler]) -> None:
         self._protocol = protocol
         self._handlers = handlers
+        self.signing_name: str = protocol.model.signing_name
 
     def __call__(self, caller: Caller, target: str, body: bytes) -> Reply:
         """Answer the operation that an ``X-Amz-Target`` header names."""
@@ -45,6 +61,7 @@ class RestJsonDispatcher:
     def __init__(self, protocol: RestJsonProtocol, handlers: Mapping[str, Handler]) -> None:
         self._protocol = protocol
         self._handlers = handlers
+        self.signing_name: str = protocol.model.signing_name
 
     def __call__(
         self,
@@ -60,7 +77,9 @@ class RestJsonDispatcher:
         def answer() -> Reply:
             matched = self._protocol.match(method, raw_path)
             if matched is None:
-                raise AWSError("UnknownOperationException", f"There is no {method} {raw_path}", 404)
+                raise AWSError(
+                    "UnknownOperationException", f"There is no {method} {raw_path[:200]}.", 404
+                )
             operation, labels = matched
             handler = _handler(self._handlers, operation)
             params = self._protocol.parse(operation, labels, query, headers, body)
@@ -112,26 +131,34 @@ def guarded(answer: Callable[[], Reply], word: Callable[[AWSError], Reply]) -> R
         return answer()
     except AWSError as error:
         return word(error)
-    except (OSError, sqlite3.OperationalError) as error:
-        _LOG.exception("The disk or the database failed")
-        return word(
-            AWSError(
-                "InternalFailure",
-                f"The local SageMaker cannot keep its state: {error}. Check that the disk is not "
-                "full and its folder is writable; nothing of this request was kept.",
-                500,
-            )
-        )
     except Exception as error:  # noqa: BLE001  (the last line of defence: a client never sees HTML)
         _LOG.exception("A handler failed")
-        return word(
-            AWSError(
-                "InternalFailure",
-                f"The local SageMaker failed: {type(error).__name__}: {error}. This is a defect of "
-                "the local SageMaker; its server.log has the details.",
-                500,
-            )
+        return word(defect(error))
+
+
+def defect(error: Exception) -> AWSError:
+    """Return what a client reads when the server failed: its disk's fault, or its own."""
+    if _of_the_disk(error):
+        # 507 is what it is, "insufficient storage", and unlike 500 no client repeats the request.
+        return AWSError(
+            "InternalFailure",
+            f"The local SageMaker cannot keep its state: {error}. Check that the disk is not full "
+            "and the server's home is writable. What was acknowledged before is untouched.",
+            507,
         )
+    return AWSError(
+        "InternalFailure",
+        f"The local SageMaker failed: {type(error).__name__}: {error}. This is a defect of the "
+        "local SageMaker, not of the request; its server.log has the details.",
+        500,
+    )
+
+
+def _of_the_disk(error: Exception) -> bool:
+    if isinstance(error, sqlite3.Error):
+        # The low byte is the primary code; the rest says more closely what failed.
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_STORAGE
+    return isinstance(error, OSError) and error.errno in _OS_STORAGE
 
 
 def _handler(handlers: Mapping[str, Handler], operation: OperationModel) -> Handler:

@@ -104,6 +104,8 @@ class Identity:
         self._database = database
         self._account = account
         self._clock = clock
+        # Every request asks for its key: what was read once is not read again.
+        self._principals: dict[str, Principal] = {}
 
     def root(self) -> Credentials:
         """Return the key of the local user, issued on first use.
@@ -139,7 +141,7 @@ class Identity:
         )
         with self._database.transaction() as connection:
             connection.execute(
-                "DELETE FROM credentials WHERE expires < ?", (self._clock() - 86400,)
+                "DELETE FROM credentials WHERE expires < ?", (self._clock() - _KEPT_AFTER_EXPIRY,)
             )
             connection.execute(
                 "INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -153,20 +155,31 @@ class Identity:
                     credentials.expiration,
                 ),
             )
+        limit = self._clock() - _KEPT_AFTER_EXPIRY
+        self._principals = {
+            key: principal
+            for key, principal in self._principals.copy().items()
+            if not principal.expired(limit)
+        }
         return credentials
 
     def principal(self, access_key: str) -> Principal | None:
         """Return whom a key stands for, expired or not; None for a key never issued."""
+        known = self._principals.get(access_key)
+        if known is not None:
+            return known
         rows = self._database.query("SELECT * FROM credentials WHERE access_key = ?", (access_key,))
         if not rows:
             return None
         row = rows[0]
-        return Principal(
+        principal = Principal(
             Credentials(row["access_key"], row["secret"], row["session_token"], row["expires"]),
             account=row["account"],
             arn=row["arn"],
             user_id=row["user_id"],
         )
+        self._principals[access_key] = principal
+        return principal
 
     def assume_role(
         self, role_arn: str, session_name: str, lifetime: float

@@ -76,14 +76,12 @@ class JsonProtocol:
         content = _serialise_output(result, operation.output_shape)
         return Reply(200, _dump_json(content), {"Content-Type": self.content_type})
 
-    def error(self, error: AWSError) -> Reply:
-        """Return the response to a request that failed."""
-        return Reply(error.status, self.error_body(error), {"Content-Type": self.content_type})
-
     @staticmethod
-    def error_body(error: AWSError) -> bytes:
-        """Return the JSON that tells of an error, which every JSON service understands."""
-        return _dump_json({"__type": error.code, "message": error.message} | error.members)
+    def error(error: AWSError) -> Reply:
+        """Return the response to a request that failed."""
+        content = {"__type": error.code, "message": error.message} | error.members
+        headers = {"Content-Type": JsonProtocol.content_type}
+        return Reply(error.status, _dump_json(content), headers)
 
 
 class RestJsonProtocol:
@@ -165,10 +163,11 @@ class RestJsonProtocol:
             return Reply(status, bytes(result.get(payload) or b""), headers)
         return Reply(status, _dump_json(content), headers)
 
-    def error(self, error: AWSError) -> Reply:
+    @staticmethod
+    def error(error: AWSError) -> Reply:
         """Return the response to a request that failed."""
         content = {"Message": error.message} | error.members
-        headers = {"Content-Type": self.content_type, "x-amzn-ErrorType": error.code}
+        headers = {"Content-Type": RestJsonProtocol.content_type, "x-amzn-ErrorType": error.code}
         return Reply(error.status, _dump_json(content), headers)
 
 

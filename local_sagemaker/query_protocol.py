@@ -3,6 +3,7 @@
 It is led by botocore's service model alone and must not know what an operation does.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,9 @@ from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Sh
 from local_sagemaker.errors import AWSError
 from local_sagemaker.protocol import Reply, request_id
 from local_sagemaker.validation import validate
+
+# What XML 1.0 has no way to write; a client could not read an answer with one of these.
+_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class QueryProtocol:
@@ -36,7 +40,13 @@ class QueryProtocol:
         if shape is None:
             return {}
         params: dict[str, Any] = _parse(_form(body), "", shape) or {}
-        validate(params, shape)
+        try:
+            validate(params, shape)
+        except AWSError as error:
+            if error.code != "ValidationException":
+                raise
+            # The older services call the same thing by another name.
+            raise AWSError("ValidationError", error.message) from error
         return params
 
     def reply(self, operation: OperationModel, result: Mapping[str, Any]) -> Reply:
@@ -50,22 +60,21 @@ class QueryProtocol:
         ElementTree.SubElement(metadata, "RequestId").text = request_id()
         return Reply(200, _xml(root), {"Content-Type": "text/xml"})
 
-    def error(self, error: AWSError) -> Reply:
+    @staticmethod
+    def error(error: AWSError) -> Reply:
         """Return the response to a request that failed."""
-        root = ElementTree.Element("ErrorResponse", xmlns=self._namespace)
+        root = ElementTree.Element("ErrorResponse")
         content = ElementTree.SubElement(root, "Error")
-        ElementTree.SubElement(content, "Type").text = (
-            "Sender" if error.status < 500 else "Receiver"
-        )
-        ElementTree.SubElement(content, "Code").text = error.code
-        ElementTree.SubElement(content, "Message").text = error.message
+        kind = "Sender" if error.status < 500 else "Receiver"
+        for name, text in (("Type", kind), ("Code", error.code), ("Message", error.message)):
+            ElementTree.SubElement(content, name).text = _legal(text)
         ElementTree.SubElement(root, "RequestId").text = request_id()
         return Reply(error.status, _xml(root), {"Content-Type": "text/xml"})
 
 
 def _form(body: bytes) -> dict[str, str]:
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True))
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
     except ValueError as error:
         raise AWSError("MalformedInput", f"The body is not a form: {error}") from error
 
@@ -122,7 +131,11 @@ def _append(parent: ElementTree.Element, value: Any, shape: Shape) -> None:
     elif shape.type_name == "boolean":
         parent.text = "true" if value else "false"
     else:
-        parent.text = str(value)
+        parent.text = _legal(str(value))
+
+
+def _legal(text: str) -> str:
+    return _ILLEGAL.sub("\ufffd", text)
 
 
 def _xml(root: ElementTree.Element) -> bytes:

@@ -6,6 +6,7 @@ know what a training job or an endpoint is.
 """
 
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -28,6 +29,14 @@ class RecordMissing(Exception):
     """No record of this key is there."""
 
 
+# How a transaction begins, is kept and is undone: the outermost one, and one inside another. A
+# savepoint's name may repeat: the innermost one counts.
+_STATEMENTS = (
+    ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",)),
+    ("SAVEPOINT inner", "RELEASE inner", ("ROLLBACK TO inner", "RELEASE inner")),
+)
+
+
 class Database:
     """One SQLite file, shared by all threads of the server.
 
@@ -48,10 +57,16 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.RLock()
+        self._depth = 0
         try:
+            # SQLite gives its further files the permissions of this one.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._connection = sqlite3.connect(
                 path, isolation_level=None, check_same_thread=False, timeout=10
             )
+        except (OSError, sqlite3.Error) as error:
+            raise self._unusable(error) from error
+        try:
             self._connection.row_factory = sqlite3.Row
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
@@ -61,11 +76,14 @@ class Database:
                 "(name TEXT PRIMARY KEY, version INTEGER NOT NULL)"
             )
         except sqlite3.Error as error:
-            raise StoreError(
-                f"cannot open the state in {path}: {error}. Check that the folder is writable and "
-                "the disk is not full; `python -m local_sagemaker reset` starts afresh."
-            ) from error
-        path.chmod(0o600)
+            self._connection.close()
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"cannot open the state in {self._path}: {error}. Check that the folder is writable "
+            "and the disk is not full; `python -m local_sagemaker reset` starts afresh."
+        )
 
     def migrate(self, component: str, steps: Sequence[str]) -> None:
         """Bring the tables of one component up to date.
@@ -77,6 +95,12 @@ class Database:
         steps
             SQL scripts, oldest first. A script that ran once is never run again, so a change
             is always a new script at the end.
+
+        Raises
+        ------
+        StoreError
+            When the state is of a newer version, or a script failed; the tables are then as
+            they were before it.
         """
         with self._lock:
             rows = self.query("SELECT version FROM components WHERE name = ?", (component,))
@@ -88,41 +112,41 @@ class Database:
                     "or start afresh with `python -m local_sagemaker reset`."
                 )
             for number, script in enumerate(steps[version:], start=version + 1):
-                # executescript commits by itself, so the script carries its own transaction.
-                self._connection.executescript(
-                    f"BEGIN IMMEDIATE;\n{script};\n"
-                    "INSERT INTO components (name, version) VALUES "
-                    f"('{component}', {number}) ON CONFLICT (name) DO UPDATE SET "
-                    "version = excluded.version;\nCOMMIT;"
-                )
+                try:
+                    # executescript commits by itself, so the script carries its own transaction.
+                    self._connection.executescript(
+                        f"BEGIN IMMEDIATE;\n{script};\n"
+                        "INSERT INTO components (name, version) VALUES "
+                        f"('{component}', {number}) ON CONFLICT (name) DO UPDATE SET "
+                        "version = excluded.version;\nCOMMIT;"
+                    )
+                except sqlite3.Error as error:
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                    raise self._unusable(error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Run statements that are committed together or not at all.
 
-        Nested use joins the outer transaction.
+        Nested use is part of the outer transaction: it is undone alone when it fails and the
+        outer one goes on, and with it when that fails.
         """
         with self._lock:
-            nested = self._connection.in_transaction
-            if not nested:
-                self._connection.execute("BEGIN IMMEDIATE")
+            begin, commit, undo = _STATEMENTS[self._depth > 0]
+            self._connection.execute(begin)
+            self._depth += 1
             try:
                 yield self._connection
+                self._connection.execute(commit)
             except BaseException:
-                if not nested and self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                # A full disk may have ended the transaction already.
+                if self._connection.in_transaction:
+                    for statement in undo:
+                        self._connection.execute(statement)
                 raise
-            if not nested:
-                self._commit()
-
-    def _commit(self) -> None:
-        try:
-            self._connection.execute("COMMIT")
-        except sqlite3.Error:
-            # A full disk fails the commit and may leave the transaction open.
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
+            finally:
+                self._depth -= 1
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Return all rows of a SELECT."""
