@@ -165,10 +165,11 @@ class Fleet:
 
         def answered(done: asyncio.Future[HTTPAnswer]) -> None:
             overdue.cancel()
-            if not done.cancelled():
-                # Nobody may be left to look at it: then it counts as looked at.
-                done.exception()
-            self._release(worker)
+            lost = done.cancelled() or done.exception() is not None
+            if lost:
+                # Its end may not have been noticed yet; nobody else may come to it meanwhile.
+                worker.kill()
+            self._release(worker, usable=not lost)
 
         answer.add_done_callback(answered)
         try:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from local_sagemaker import LocalSageMaker
+from tests.local_sagemaker.endpoint_support import Deployer
 from tests.local_sagemaker.serving_process import ECHO, Serve, Served, start_serving
 
 
@@ -38,3 +40,11 @@ def serve() -> Iterator[Serve]:
         for served in started:
             served.process.kill()
             served.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def deployer(local: LocalSageMaker) -> Iterator[Deployer]:
+    """Return what deploys endpoints; they are deleted at the end."""
+    deployer = Deployer(local)
+    yield deployer
+    deployer.clear()
