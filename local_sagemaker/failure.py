@@ -21,7 +21,8 @@ _LAST_LINES = 10
 # What SDK v3's driver writes when the script has failed: nothing about the script.
 _DRIVER_FAILURE = ("in execute_commands", "Training Execution failed. For more details")
 _DRIVER_LINE = re.compile(r"Command failed with exit code (?P<code>-?\d+)\. Traceback: ")
-_SHELL_TRACE = "++ handle_error"
+# sm_train.sh traces its own steps with `set -x`, one plus or more by depth.
+_SHELL_TRACE = re.compile(r"\++ handle_error$")
 
 
 def algorithm_error(ended: Exit, failure_file: str, tail: Sequence[str]) -> str:
@@ -90,7 +91,7 @@ def _without_driver(tail: Sequence[str]) -> tuple[Sequence[str], int | None]:
             code = int(match["code"])
             return tail[:index], -code if code < 0 else None
     for index in range(len(tail) - 1, -1, -1):
-        if tail[index].startswith(_SHELL_TRACE):
+        if _SHELL_TRACE.match(tail[index]):
             return tail[:index], None
     return tail, None
 

@@ -147,7 +147,11 @@ class Jobs:
 
     def results(self, name: str, archive: str = "model.tar.gz") -> dict[str, str]:
         """Return the files of one of a job's archives."""
-        content = self.get(f"out/{name}/output/{archive}")
+        return self.results_at(f"s3://{self.bucket}/out/{name}/output/{archive}")
+
+    def results_at(self, uri: str) -> dict[str, str]:
+        """Return the files of an archive in this bucket."""
+        content = self.get(uri.removeprefix(f"s3://{self.bucket}/"))
         with tarfile.open(fileobj=io.BytesIO(content)) as tar:
             return {
                 member.name: stream.read().decode()
