@@ -123,19 +123,37 @@ class Endpoint:
             measured.append((time.perf_counter() - started) * 1000)
         return measured
 
-    def delete(self) -> None:
-        """Delete the endpoint, its configuration and its model; what is gone already is fine."""
+    def status(self) -> str | None:
+        """Return the endpoint's status, or None when there is no such endpoint."""
         client = self.session.client("sagemaker")
-        steps = (
-            (client.delete_endpoint, "EndpointName"),
+        try:
+            return str(client.describe_endpoint(EndpointName=self.name)["EndpointStatus"])
+        except ClientError as error:
+            if _absent(error):
+                return None
+            raise
+
+    def delete(self) -> None:
+        """Delete the endpoint, its configuration and its model, and wait until they are gone.
+
+        What is gone already is fine.
+        """
+        client = self.session.client("sagemaker")
+        status = _settled(self)
+        if status not in (None, "Deleting"):
+            client.delete_endpoint(EndpointName=self.name)
+        if status is not None:
+            client.get_waiter("endpoint_deleted").wait(
+                EndpointName=self.name, WaiterConfig={"Delay": 1, "MaxAttempts": 600}
+            )
+        for delete, member in (
             (client.delete_endpoint_config, "EndpointConfigName"),
             (client.delete_model, "ModelName"),
-        )
-        for delete, member in steps:
+        ):
             try:
                 delete(**{member: self.name})
             except ClientError as error:
-                if "Could not find" not in str(error):
+                if not _absent(error):
                     raise
 
 
@@ -177,9 +195,11 @@ def deploy(
     wanted = f"{model_data} {instance_type} {sorted((environment or {}).items())}"
     digest = hashlib.sha256(wanted.encode()).hexdigest()[:10]
     endpoint = Endpoint(session, f"{PREFIX}-{name}-{digest}")
-    if _in_service(endpoint):
+    if _settled(endpoint) == "InService":
         print(f"Endpoint {endpoint.name} is already in service")
         return endpoint
+    # A start that was interrupted may have left a configuration or a model.
+    endpoint.delete()
     place = {"session": session.boto, "region": session.region}
     Model.create(
         model_name=endpoint.name,
@@ -211,50 +231,35 @@ def deploy(
         tags=_tags(session),
         **place,
     )
-    _wait(endpoint)
-    return endpoint
-
-
-def _in_service(endpoint: Endpoint) -> bool:
-    """Tell whether an endpoint can be used as it is; remove what stands in the way of a new one."""
-    client = endpoint.session.client("sagemaker")
-    try:
-        status = client.describe_endpoint(EndpointName=endpoint.name)["EndpointStatus"]
-    except ClientError as error:
-        if "Could not find" not in str(error):
-            raise
-        status = "absent"
-    if status in _RUNNING:
-        _wait(endpoint)
-        return True
+    status = _settled(endpoint)
     if status != "InService":
-        # A start that was interrupted may have left a configuration or a model.
-        endpoint.delete()
-        client.get_waiter("endpoint_deleted").wait(
-            EndpointName=endpoint.name, WaiterConfig={"Delay": 2, "MaxAttempts": 150}
-        )
-    return bool(status == "InService")
-
-
-def _wait(endpoint: Endpoint) -> None:
-    client = endpoint.session.client("sagemaker")
-    print(f"Endpoint {endpoint.name}")
-    started = time.monotonic()
-    pause = 0.1
-    status = None
-    while True:
-        state = client.describe_endpoint(EndpointName=endpoint.name)
-        if state["EndpointStatus"] != status:
-            status = state["EndpointStatus"]
-            print(f"  [{status}] after {time.monotonic() - started:.1f} s")
-        if status not in _RUNNING:
-            break
-        time.sleep(pause)
-        pause = min(pause * 1.3, 10.0)
-    if status != "InService":
+        state = session.client("sagemaker").describe_endpoint(EndpointName=endpoint.name)
         reason = state.get("FailureReason", "no reason given")
         endpoint.delete()
         raise EndpointFailed(f"{endpoint.name} is {status}: {reason}")
+    return endpoint
+
+
+def _settled(endpoint: Endpoint) -> str | None:
+    """Wait while the service works on an endpoint; return its status then."""
+    started = time.monotonic()
+    pause = 0.1
+    shown = None
+    while True:
+        status = endpoint.status()
+        if status in _RUNNING and status != shown:
+            print(f"  [{status}] {endpoint.name}")
+            shown = status
+        if status not in _RUNNING:
+            if shown is not None:
+                print(f"  [{status}] after {time.monotonic() - started:.1f} s")
+            return status
+        time.sleep(pause)
+        pause = min(pause * 1.3, 10.0)
+
+
+def _absent(error: ClientError) -> bool:
+    return "Could not find" in str(error)
 
 
 def _tags(session: Session) -> list[Any]:
