@@ -1,6 +1,7 @@
 """A process group under its supervisor: output, exit, stop, and that nothing is left over."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -167,7 +168,7 @@ def test_terminate_waits_for_a_child_that_saves_although_its_shell_died(
         "print('ready'); time.sleep(600)\n"
     )
     process = SupervisedProcess(
-        ["sh", "-c", f"{sys.executable} {script}; echo never"],
+        ["sh", "-c", f"{shlex.quote(sys.executable)} {script}; echo never"],
         environment=ENVIRONMENT,
         directory=tmp_path,
         marker=marker,
