@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 import shlex
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 from local_sagemaker import daemon
 from local_sagemaker.home import Home, HomeError
+from local_sagemaker.settings import misleading
 
 _DESCRIPTION = """\
 A SageMaker that runs on this machine: it speaks AWS's API on 127.0.0.1 and really runs training
@@ -25,14 +27,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         code: int = options.run(options)
+        sys.stdout.flush()
     except (HomeError, daemon.StartError) as error:
         print(f"local_sagemaker: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader of a pipe has seen enough.
-        sys.stderr.close()
+        # The reader of a pipe has seen enough; what Python still holds has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
 
@@ -47,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of its state (default: $LOCAL_SAGEMAKER_HOME or .local_sagemaker)",
     )
     port = argparse.ArgumentParser(add_help=False)
-    port.add_argument("--port", type=int, help="TCP port (default: chosen once, then kept)")
+    port.add_argument("--port", type=_port, help="TCP port (default: chosen once, then kept)")
 
     command = commands.add_parser(
         "start",
@@ -73,13 +76,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 < port < 65536:
+        raise argparse.ArgumentTypeError(f"{port} is not a port: they go from 1 to 65535")
+    return port
+
+
 def _start(options: argparse.Namespace) -> int:
     home = Home(options.home)
     started = daemon.start(home, options.port)
     word = "started" if started.fresh else "already runs"
-    print(f"# The local SageMaker {word} at {started.info.url} (home: {home.path}).")
+    # repr, because a comment must stay one line, whatever the folder is called.
+    print(f"# The local SageMaker {word} at {started.info.url} (home: {str(home.path)!r}).")
     print('# For this shell:  eval "$(python -m local_sagemaker start)"')
-    for name in daemon.MISLEADING:
+    for name in misleading(os.environ):
         print(f"unset {name}")
     for name, value in home.environment(started.info.url).items():
         print(f"export {name}={shlex.quote(value)}")
@@ -153,8 +164,19 @@ def _reset(options: argparse.Namespace) -> int:
     return 0
 
 
+def _detach() -> None:
+    """Go on as a child of init, so that whoever started this has no process to wait for.
+
+    To be called before anything is imported that may start a thread.
+    """
+    if os.fork():
+        os._exit(0)
+
+
 def _serve(options: argparse.Namespace) -> int:
-    from local_sagemaker.server import run
+    if options.ready_fd is not None:
+        _detach()
+    from local_sagemaker.server_process import run
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     return run(Home(options.home), options.port, options.ready_fd)

@@ -7,32 +7,27 @@ notebook loads.
 
 import json
 import os
+import select
 import shutil
 import signal
+import site
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from local_sagemaker.home import Home, HomeError, ServerInfo
 from local_sagemaker.settings import default_run_dir
 
+# A server with thousands of records and endpoints to bring back is up long before that.
+_START_SECONDS = 120.0
 _STOP_SECONDS = 150.0
-# The servers that this process started. They outlive the call that did, and those that ended
-# must be waited for, lest they stay as zombies.
-_STARTED: list[subprocess.Popen[bytes]] = []
-_CREDENTIALS = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
-# Variables that would lead a client past the local server, and are taken out of its environment.
-MISLEADING = (
-    *_CREDENTIALS,
-    "AWS_ENDPOINT_URL_S3",
-    "AWS_ENDPOINT_URL_SAGEMAKER",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-)
+_MAX_LOG = 64 * 1024 * 1024
 
 
 class StartError(Exception):
@@ -63,63 +58,107 @@ def start(home: Home, port: int | None = None) -> Started:
         With the reason and the remedy.
     """
     home.prepare()
-    if home.running():
-        info = _attached(home)
-        if port is not None and urlsplit(info.url).port != port:
-            raise StartError(
-                f"the local SageMaker of {home.path} already runs at {info.url}. Stop it first to "
-                f"move it to port {port}."
-            )
-        return Started(info, fresh=False)
-    read_end, write_end = os.pipe()
-    command = [sys.executable, "-m", "local_sagemaker", "serve", "--home", str(home.path)]
-    command += ["--ready-fd", str(write_end)]
+    with home.starting():
+        if home.running():
+            info = _attached(home)
+            if port is not None and urlsplit(info.url).port != port:
+                raise StartError(
+                    f"the local SageMaker of {home.path} already runs at {info.url}. Stop it "
+                    f"first to move it to port {port}."
+                )
+            return Started(info, fresh=False)
+        _launch(home, port)
+        return Started(_attached(home), fresh=True)
+
+
+def _launch(home: Home, port: int | None) -> None:
+    """Start the process and return when it is ready."""
+    _rotate(home)
+    # -P: a file in the user's working directory must not pass for a module of the server.
+    command = [sys.executable, "-P", "-m", "local_sagemaker", "serve", "--home", str(home.path)]
     if port is not None:
         command += ["--port", str(port)]
-    try:
-        with home.log.open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=(write_end,),
-            )
-    except OSError as error:
-        os.close(read_end)
-        raise HomeError(f"cannot write to {home.log}: {error.strerror or error}.") from error
-    finally:
-        os.close(write_end)
-    _STARTED[:] = [*(server for server in _STARTED if server.poll() is None), process]
-    with os.fdopen(read_end) as pipe:
-        answer = pipe.readline()
-    if not answer:
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb", buffering=0) as pipe:
+        try:
+            with home.log.open("ab") as log:
+                told = log.tell()
+                process = subprocess.Popen(
+                    [*command, "--ready-fd", str(write_end)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    pass_fds=(write_end,),
+                    cwd=home.path,
+                    env=_server_environment(os.environ),
+                )
+        except OSError as error:
+            raise HomeError(f"cannot start a server in {home.path}: {error}.") from error
+        finally:
+            os.close(write_end)
+        # It leaves its place to a child of its own at once.
         process.wait()
-        raise StartError(f"the server ended while it started:\n{_tail(home)}")
+        answer = _answer(pipe.fileno(), time.monotonic() + _START_SECONDS)
+    if answer is None:
+        raise StartError(
+            f"the server is not ready after {_START_SECONDS:.0f} s. Look at {home.log}; "
+            "`python -m local_sagemaker stop` ends it."
+        )
+    if not answer:
+        raise StartError(f"the server ended while it started:\n{_tail(home, told)}")
     message = json.loads(answer)
     if "error" in message:
-        process.wait()
-        # Another process may have been faster by a moment.
-        if message.get("running"):
-            return Started(_attached(home), fresh=False)
         raise StartError(message["error"])
-    return Started(_attached(home), fresh=True)
+
+
+def _answer(pipe: int, deadline: float) -> bytes | None:
+    """Return the line that a server says, nothing if it ended before, None if it says nothing."""
+    answer = b""
+    while not answer.endswith(b"\n"):
+        remaining = deadline - time.monotonic()
+        if remaining <= 0 or not select.select([pipe], [], [], remaining)[0]:
+            return None
+        chunk = os.read(pipe, 65536)
+        if not chunk:
+            return b""
+        answer += chunk
+    return answer
+
+
+def _server_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the server's environment: this one, with this package where Python finds it."""
+    package = str(Path(__file__).resolve().parent.parent)
+    # Entries may be relative, and the server works in its home.
+    path = [str(Path(entry).absolute()) for entry in _entries(environment.get("PYTHONPATH", ""))]
+    if package not in (*path, *site.getsitepackages(), site.getusersitepackages()):
+        path.insert(0, package)
+    return {**environment, "PYTHONPATH": os.pathsep.join(path)}
+
+
+def _entries(path: str) -> list[str]:
+    return [entry for entry in path.split(os.pathsep) if entry]
+
+
+def _rotate(home: Home) -> None:
+    if home.log.exists() and home.log.stat().st_size > _MAX_LOG:
+        home.log.replace(home.log.with_suffix(".log.1"))
 
 
 def _attached(home: Home) -> ServerInfo:
-    # Between taking the lock and writing server.json a starting server needs some milliseconds.
+    # Between taking the lock and writing server.json a starting server needs some milliseconds,
+    # one with endpoints to bring back more.
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
         info = home.server()
         if info is not None and reachable(info):
             return info
         if not home.running():
-            break
+            raise StartError(f"the server ended while it started:\n{_tail(home)}")
         time.sleep(0.05)
     raise StartError(
-        f"a server holds {home.path}/lock but does not answer. Look at {home.log}; if it hangs, "
-        "end it with `python -m local_sagemaker stop`."
+        f"a server holds {home.path / 'lock'} but does not answer. Look at {home.log}; if it "
+        "hangs, end it with `python -m local_sagemaker stop`."
     )
 
 
@@ -127,13 +166,21 @@ def reachable(info: ServerInfo) -> bool:
     """Tell whether the server answers."""
     try:
         status(info)
-    except (OSError, HomeError, ValueError):
+    except (StartError, HomeError):
         return False
     return True
 
 
 def status(info: ServerInfo) -> dict[str, Any]:
-    """Ask a running server for its state."""
+    """Ask a running server for its state.
+
+    Raises
+    ------
+    HomeError
+        When something else answers at its URL.
+    StartError
+        When nothing answers.
+    """
     target = urlsplit(info.url)
     connection = HTTPConnection(target.hostname or "", target.port, timeout=10)
     try:
@@ -145,6 +192,13 @@ def status(info: ServerInfo) -> dict[str, Any]:
             raise HomeError(f"{info.url} answered {response.status}: another server has its port.")
         answer: dict[str, Any] = json.loads(content)
         return answer
+    except OSError as error:
+        raise StartError(
+            f"the local SageMaker at {info.url} (process {info.pid}) does not answer: {error}. If "
+            "it hangs, end it with `python -m local_sagemaker stop` and start it again."
+        ) from error
+    except (HTTPException, ValueError) as error:
+        raise HomeError(f"{info.url} does not speak HTTP as the local SageMaker does.") from error
     finally:
         connection.close()
 
@@ -155,24 +209,24 @@ def stop(home: Home) -> bool:
     Running jobs and endpoints end with it: jobs are Failed with a reason, endpoints come back
     with the next start.
     """
-    if not home.running():
-        home.forget_server()
-        return False
-    info = home.server()
-    if info is None:
-        raise StartError(f"a server holds {home.path}/lock but left no server.json; look for it.")
-    _signal(info.pid, signal.SIGTERM)
+    signal_number = signal.SIGTERM
+    told: int | None = None
     deadline = time.monotonic() + _STOP_SECONDS
     while home.running():
+        # The lock is the proof that this process is the server: a file alone may be stale.
+        pid = home.holder()
+        if pid is not None and pid != told:
+            _signal(pid, signal_number)
+            told = pid
         if time.monotonic() > deadline:
-            _signal(info.pid, signal.SIGKILL)
+            if signal_number == signal.SIGKILL:
+                raise StartError(f"the server of {home.path} (process {pid}) cannot be ended.")
+            signal_number, told = signal.SIGKILL, None
             deadline += 10
         time.sleep(0.02)
-    for server in _STARTED:
-        if server.pid == info.pid:
-            server.wait()
-    home.forget_server()
-    return True
+    if home.is_one():
+        home.forget_server()
+    return told is not None
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
@@ -188,13 +242,22 @@ def reset(home: Home) -> None:
         return
     if not home.is_one():
         raise HomeError(f"{home.path} is not the home of a local SageMaker; nothing was removed.")
-    stop(home)
-    shutil.rmtree(default_run_dir(home.path), ignore_errors=True)
-    shutil.rmtree(home.path)
+    with home.starting():
+        stop(home)
+        shutil.rmtree(default_run_dir(home.path), ignore_errors=True)
+        folder = home.path.resolve()
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise HomeError(f"{folder} cannot be removed: {error}.") from error
+    if home.path.is_symlink():
+        home.path.unlink()
 
 
-def _tail(home: Home, lines: int = 15) -> str:
+def _tail(home: Home, start: int = 0, lines: int = 15) -> str:
     try:
-        return "\n".join(home.log.read_text(errors="replace").splitlines()[-lines:])
+        with home.log.open("rb") as log:
+            log.seek(max(start, home.log.stat().st_size - 65536))
+            return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
     except OSError as error:
         return f"(its log {home.log} cannot be read: {error})"

@@ -8,7 +8,9 @@ from types import TracebackType
 from typing import Any
 
 from local_sagemaker import daemon
-from local_sagemaker.home import Home, ServerInfo
+from local_sagemaker.botocore_plugin import redirect_without_plugins
+from local_sagemaker.home import Home, HomeError, ServerInfo
+from local_sagemaker.settings import misleading
 
 
 class LocalSageMaker:
@@ -16,7 +18,8 @@ class LocalSageMaker:
 
     Entering starts the server of the home or attaches to the one that runs, and points this
     process's environment at it, so that ``boto3.client("sagemaker")`` talks to it. Leaving puts
-    the environment back, and stops the server only if this object started it.
+    the environment back, and stops the server only if this object started it. Blocks of one
+    object may be nested: the outermost one counts.
 
     Parameters
     ----------
@@ -37,6 +40,7 @@ class LocalSageMaker:
         self._port = port
         self._info: ServerInfo | None = None
         self._fresh = False
+        self._depth = 0
         self._saved: dict[str, str | None] = {}
 
     @property
@@ -57,13 +61,20 @@ class LocalSageMaker:
     def start(self) -> "LocalSageMaker":
         """Start or attach, and point this process's environment at the server."""
         started = daemon.start(self._home, self._port)
-        self._info, self._fresh = started.info, started.fresh
-        environment = self.environment
-        for name in (*environment, *daemon.MISLEADING):
+        self._info = started.info
+        self._fresh = self._fresh or started.fresh
+        try:
+            environment = self.environment
+        except HomeError:
+            self.close()
+            raise
+        loose = misleading(os.environ)
+        for name in (*environment, *loose):
             self._saved.setdefault(name, os.environ.get(name))
-        for name in daemon.MISLEADING:
-            os.environ.pop(name, None)
+        for name in loose:
+            del os.environ[name]
         os.environ.update(environment)
+        redirect_without_plugins()
         _forget_default_session()
         return self
 
@@ -76,16 +87,18 @@ class LocalSageMaker:
                 os.environ[name] = value
         self._saved.clear()
         _forget_default_session()
-        if self._fresh:
+        fresh, self._info, self._fresh = self._fresh, None, False
+        if fresh:
             daemon.stop(self._home)
-        self._info, self._fresh = None, False
 
     def status(self) -> dict[str, Any]:
         """Return the server's state: its jobs, endpoints, and where it keeps them."""
         return daemon.status(self._running())
 
     def __enter__(self) -> "LocalSageMaker":
-        return self.start()
+        self.start()
+        self._depth += 1
+        return self
 
     def __exit__(
         self,
@@ -93,7 +106,9 @@ class LocalSageMaker:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        self._depth -= 1
+        if not self._depth:
+            self.close()
 
     def __repr__(self) -> str:
         state = self._info.url if self._info else "not started"

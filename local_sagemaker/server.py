@@ -1,21 +1,12 @@
-"""Builds the rooms of one local SageMaker, connects them, and runs them as a process.
+"""Builds the rooms of one local SageMaker and connects them.
 
 This is the one place that knows every room. It must not answer a request itself.
 """
 
 import contextlib
-import json
-import logging
-import os
-import secrets
-import signal
-import socket
-import threading
-from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 
 from local_sagemaker.app import Services, create_app
@@ -25,7 +16,6 @@ from local_sagemaker.deployments import Deployments
 from local_sagemaker.dispatch import JsonDispatcher, QueryDispatcher, RestJsonDispatcher
 from local_sagemaker.endpoints import Endpoints
 from local_sagemaker.experiments import Experiments
-from local_sagemaker.home import Home, HomeError, ServerInfo
 from local_sagemaker.iam import Iam
 from local_sagemaker.identity import Identity
 from local_sagemaker.lineage import Associations, Lineage
@@ -43,13 +33,10 @@ from local_sagemaker.runtime import Runtime
 from local_sagemaker.s3 import S3
 from local_sagemaker.scheduler import Scheduler
 from local_sagemaker.search import Search
-from local_sagemaker.settings import Settings, default_run_dir, write_client_files
-from local_sagemaker.store import Database, Records, StoreError
+from local_sagemaker.settings import Settings
+from local_sagemaker.store import Database, Records
 from local_sagemaker.sts import Sts
 from local_sagemaker.training import TrainingJobs
-
-_LOG = logging.getLogger(__name__)
-_STOP_GRACE = 5
 
 
 class Server:
@@ -184,114 +171,3 @@ def _json(service: str, handlers: Mapping[str, Handler]) -> JsonDispatcher:
 
 def _rest(service: str, handlers: Mapping[str, Handler]) -> RestJsonDispatcher:
     return RestJsonDispatcher(RestJsonProtocol(service_model(service)), handlers)
-
-
-def run(home: Home, port: int | None = None, ready_fd: int | None = None) -> int:
-    """Run the server of a home in this process until it is told to stop.
-
-    Parameters
-    ----------
-    home
-        Where it lives.
-    port
-        The TCP port; the home's own if None.
-    ready_fd
-        A pipe on which to say, as one line of JSON, that the server is ready or why it is not.
-
-    Returns
-    -------
-    int
-        The process's exit code.
-    """
-    tell = _teller(ready_fd)
-    try:
-        home.prepare()
-        if not home.lock():
-            tell({"error": f"a local SageMaker already runs in {home.path}.", "running": True})
-            return 3
-        listener = home.listen(port)
-        server, settings, token = _build(home, listener)
-    except (HomeError, StoreError, OSError) as error:
-        tell({"error": str(error)})
-        return 2
-    info = ServerInfo(os.getpid(), settings.url, token)
-
-    def ready() -> None:
-        home.write_server(info)
-        tell({"ready": True, "url": settings.url})
-
-    try:
-        _serve(server, listener, ready)
-    finally:
-        server.close()
-        home.forget_server()
-        home.unlock()
-    return 0
-
-
-def _build(home: Home, listener: socket.socket) -> tuple[Server, Settings, str]:
-    run_dir = default_run_dir(home.path)
-    _private(run_dir)
-    settings = Settings(home=home.path, port=listener.getsockname()[1], run_dir=run_dir)
-    token = secrets.token_urlsafe(32)
-    server = Server(settings, token)
-    write_client_files(home.path)
-    home.write_credentials(server.identity.root())
-    return server, settings, token
-
-
-def _private(folder: Path) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    state = folder.lstat()
-    if not folder.is_dir() or folder.is_symlink() or state.st_uid != os.getuid():
-        raise HomeError(f"{folder} belongs to somebody else; remove it or set TMPDIR.")
-    folder.chmod(0o700)
-
-
-def _serve(server: Server, listener: socket.socket, ready: Callable[[], None]) -> None:
-    config = uvicorn.Config(
-        server.application(),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=_STOP_GRACE,
-        # S3 clients of ours keep many connections open; a job's client may be idle for long.
-        timeout_keep_alive=75,
-    )
-    instance = _Announcing(config, ready)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: setattr(instance, "should_exit", True))
-    instance.run(sockets=[listener])
-
-
-class _Announcing(uvicorn.Server):
-    """Says so once it listens; leaves signals to its caller."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._ready()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-
-def _teller(descriptor: int | None) -> Callable[[dict[str, Any]], None]:
-    told = threading.Event()
-
-    def tell(message: dict[str, Any]) -> None:
-        if "error" in message:
-            _LOG.error("%s", message["error"])
-        if descriptor is None or told.is_set():
-            return
-        told.set()
-        with contextlib.suppress(BrokenPipeError), os.fdopen(descriptor, "w") as pipe:
-            pipe.write(json.dumps(message) + "\n")
-
-    return tell

@@ -6,6 +6,7 @@ It knows folders, the port and environment variables; it must not know any servi
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,24 @@ from local_sagemaker.identity import Credentials
 
 ACCOUNT = "111122223333"
 REGION = "us-east-1"
+_PLUGINS = "BOTOCORE_EXPERIMENTAL__PLUGINS"
+_PLUGIN = "local_sagemaker=local_sagemaker.botocore_plugin"
+# Other credentials than the local user's, other endpoints, or no endpoint at all.
+_MISLEADING = frozenset(
+    {
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_ROLE_ARN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_SECURITY_TOKEN",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+        "AWS_USE_DUALSTACK_ENDPOINT",
+        "AWS_USE_FIPS_ENDPOINT",
+        "AWS_AUTH_SCHEME_PREFERENCE",
+    }
+)
 
 
 def default_run_dir(home: Path) -> Path:
@@ -92,11 +111,23 @@ def client_environment(
         "AWS_CONFIG_FILE": str(home / "client" / "aws-config"),
         "AWS_SHARED_CREDENTIALS_FILE": str(home / "client" / "aws-credentials"),
         "AWS_EC2_METADATA_DISABLED": "true",
-        "BOTOCORE_EXPERIMENTAL__PLUGINS": "local_sagemaker=local_sagemaker.botocore_plugin",
+        _PLUGINS: _plugins(os.environ.get(_PLUGINS, "")),
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(home / "client" / "sagemaker-config.yaml"),
     }
     no_proxy = _no_proxy(os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "")
     return environment | {"NO_PROXY": no_proxy, "no_proxy": no_proxy}
+
+
+def misleading(environment: Mapping[str, str]) -> list[str]:
+    """Return which variables of an environment would lead a client past the local server."""
+    return sorted(
+        name for name in environment if name in _MISLEADING or name.startswith("AWS_ENDPOINT_URL_")
+    )
+
+
+def _plugins(current: str) -> str:
+    others = [item for item in current.split(",") if "=" in item and item.strip() != _PLUGIN]
+    return ",".join([*others, _PLUGIN])
 
 
 def _no_proxy(current: str) -> str:
