@@ -92,6 +92,14 @@ class Hyperparameters:
             log_level=level if isinstance(level, int) else 20,
         )
 
+    @property
+    def launcher(self) -> str | None:
+        """The name of the hyperparameter that asks for a distributed launcher, or None."""
+        for name, value in self.framework.items():
+            if name.endswith("_enabled") and value is True:
+                return name
+        return None
+
     def arguments(self) -> list[str]:
         """Return the script's arguments, sorted by name."""
         arguments: list[str] = []
@@ -203,7 +211,7 @@ def variables(
         "current_instance_group": GROUP,
         "current_instance_group_hosts": group["hosts"],
         "current_instance_type": resources["current_instance_type"],
-        "distribution_instance_groups": [GROUP],
+        "distribution_instance_groups": [],
         "framework_module": None,
         "hosts": resources["hosts"],
         "input_config_dir": str(root / "input" / "config"),
@@ -229,11 +237,15 @@ def variables(
     training_env = {
         **facts,
         "additional_framework_parameters": hyperparameters.framework,
-        "distribution_hosts": resources["hosts"],
+        "distribution_hosts": [],
         "hyperparameters": hyperparameters.user,
         "is_master": True,
+        "is_modelparallel_enabled": None,
+        "is_smddpmprun_installed": False,
+        "is_smddprun_installed": False,
         "job_name": job_name,
         "master_hostname": resources["current_host"],
+        "topology": [],
     }
     shown = {
         **{key: value for key, value in facts.items() if key != "channel_input_dirs"},

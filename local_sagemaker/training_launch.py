@@ -78,16 +78,17 @@ def refusal(request: dict[str, Any]) -> str | None:
         return "debugger or profiler rules are given"
     if not f"{checkpoints}/".startswith(f"{ROOT}/"):
         return f"checkpoints have the LocalPath {checkpoints}, which is not below {ROOT}"
-    if "ContainerEntrypoint" in algorithm or _program(request):
+    hyperparameters = script_mode.Hyperparameters.decode(
+        request.get("HyperParameters", {}), request.get("Environment", {})
+    )
+    if "ContainerEntrypoint" in algorithm:
+        return None
+    if hyperparameters.launcher is not None:
+        return f"{hyperparameters.launcher} asks for a distributed launcher"
+    if hyperparameters.program is not None:
         return None
     image = algorithm.get("TrainingImage", "none")
     return f"there is no code but that of the image, {image}. {_WHAT_RUNS}"
-
-
-def _program(request: dict[str, Any]) -> str | None:
-    return script_mode.Hyperparameters.decode(
-        request.get("HyperParameters", {}), request.get("Environment", {})
-    ).program
 
 
 def prepare(

@@ -338,6 +338,15 @@ def test_a_script_that_exits_with_zero_is_completed_whatever_it_prints(jobs: Job
             },
             "debugger or profiler rules are given",
         ),
+        (
+            {
+                "HyperParameters": {
+                    "sagemaker_program": "train.py",
+                    "sagemaker_torch_distributed_enabled": "true",
+                }
+            },
+            "sagemaker_torch_distributed_enabled asks for a distributed launcher",
+        ),
     ],
 )
 def test_what_is_not_run_here_fails_by_name(
