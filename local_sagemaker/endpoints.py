@@ -12,6 +12,8 @@ from typing import Any
 
 from local_sagemaker.deployments import Deployed, DeploymentFailed, Deployments
 from local_sagemaker.errors import validation_exception
+from local_sagemaker.fleet import Fleet
+from local_sagemaker.generations import Generations
 from local_sagemaker.identity import Caller
 from local_sagemaker.models import model_source
 from local_sagemaker.operations import Handler
@@ -23,7 +25,7 @@ from local_sagemaker.workers import WorkerFailed
 
 _LOG = logging.getLogger(__name__)
 _DRAIN = 60.0  # the longest a request may take (AWS's developer guide)
-_CLOSE_GRACE = 2.0
+_CLOSE_PATIENCE = 5.0
 _IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 _NOT_SERVED = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
 
@@ -46,11 +48,9 @@ class Endpoints:
         self._records = resources.records
         self._deployments = deployments
         self._routes = routes
-        # What runs, or may run, for each endpoint; several generations while one is replaced.
-        self._running: dict[RouteKey, list[Deployed]] = {}
+        self._generations = Generations()
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
-        self._closing = False
 
     def operations(self) -> dict[str, Handler]:
         """Return the handlers that take the place of the generic ones."""
@@ -152,7 +152,6 @@ class Endpoints:
                 _LOG.warning("The endpoint %s is gone", key.name)
             except Exception as error:  # noqa: BLE001 - nobody else would ever hear of it
                 _LOG.exception("Work on the endpoint %s failed", key.name)
-                self._stop_all_but(key, self._routes.get(_route_key(key)))
                 self._fail(key, f"The local SageMaker failed: {type(error).__name__}: {error}")
             finally:
                 with self._lock:
@@ -167,73 +166,71 @@ class Endpoints:
         try:
             route = self._start(key, plans)
         except DeploymentFailed as error:
-            self._stop_all_but(key, None)
             self._fail(key, str(error))
             return
         self._routes.put(_route_key(key), route)
         self._settle(key, plans, route)
+
+    def _bring_back(self, key: Key, plans: list[VariantPlan]) -> None:
+        try:
+            self._bring_up(key, plans)
+        finally:
+            self._routes.no_longer_expect(_route_key(key))
 
     def _replace(self, key: Key, plans: list[VariantPlan], config: str) -> None:
         current = self._routes.get(_route_key(key))
         try:
             route = self._start(key, plans)
         except DeploymentFailed as error:
-            self._stop_all_but(key, current)
             self._roll_back(key, str(error))
             return
         self._routes.put(_route_key(key), route)
         self._settle(key, plans, route, config)
-        for variant in current.variants if current else ():
-            variant.fleet.drain(_DRAIN)
-        self._stop_all_but(key, route)
+        replaced = [variant.fleet for variant in current.variants] if current else []
+        for fleet in replaced:
+            fleet.drain(_DRAIN)
+        self._generations.stop(_route_key(key), replaced)
 
     def _resize(self, key: Key, plans: list[VariantPlan]) -> None:
         current = self._routes.get(_route_key(key))
         if current is None:
             raise RuntimeError(f"the endpoint {key.name} is in service and has no route")
-        variants = []
-        for variant, plan in zip(current.variants, plans, strict=True):
-            if plan.processes > variant.fleet.size:
-                try:
-                    variant.fleet.start(plan.processes - variant.fleet.size)
-                except WorkerFailed as error:
-                    self._roll_back(key, f"The variant {plan.name} cannot grow: {error}")
-                    return
-            elif plan.processes < variant.fleet.size:
-                variant.fleet.shrink(plan.processes)
-            variants.append(replace(variant, weight=plan.weight))
+        sizes = [variant.fleet.size for variant in current.variants]
+        try:
+            for variant, plan in zip(current.variants, plans, strict=True):
+                variant.fleet.resize(plan.processes)
+        except WorkerFailed as error:
+            for variant, size in zip(current.variants, sizes, strict=True):
+                variant.fleet.resize(size)
+            self._roll_back(key, f"The endpoint could not be scaled: {error}")
+            return
+        variants = [
+            replace(variant, weight=plan.weight)
+            for variant, plan in zip(current.variants, plans, strict=True)
+        ]
         route = Route(tuple(variants))
         self._routes.put(_route_key(key), route)
         self._settle(key, plans, route)
 
     def _take_down(self, key: Key) -> None:
         self._routes.remove(_route_key(key))
-        self._stop_all_but(key, None)
+        self._generations.stop(_route_key(key))
         self._records.delete(key)
 
     def _start(self, key: Key, plans: list[VariantPlan]) -> Route:
+        """Start a generation; one that does not come up leaves nothing behind."""
         route_key = _route_key(key)
+        started: list[Fleet] = []
 
         def note(deployed: Deployed) -> None:
-            with self._lock:
-                self._running.setdefault(route_key, []).append(deployed)
-                closing = self._closing
-            if closing:
-                raise DeploymentFailed("The local SageMaker is being stopped.")
+            started.append(deployed.fleet)
+            self._generations.add(route_key, deployed)
 
-        return self._deployments.start(route_key, plans, note)
-
-    def _stop_all_but(self, key: Key, route: Route | None) -> None:
-        """Stop what runs for an endpoint but for the fleets of a route."""
-        fleets = {variant.fleet for variant in route.variants} if route else set()
-        with self._lock:
-            running = self._running.pop(_route_key(key), [])
-            kept = [deployed for deployed in running if deployed.fleet in fleets]
-            if kept:
-                self._running[_route_key(key)] = kept
-        for deployed in running:
-            if deployed.fleet not in fleets:
-                deployed.stop()
+        try:
+            return self._deployments.start(route_key, plans, note)
+        except BaseException:
+            self._generations.stop(route_key, started)
+            raise
 
     def _settle(
         self, key: Key, plans: list[VariantPlan], route: Route, config: str | None = None
@@ -270,10 +267,8 @@ class Endpoints:
         self._change(key, change)
 
     def _change(self, key: Key, change: Callable[[Record], None]) -> None:
-        with self._lock:
-            closing = self._closing
         # A generation that dies because the server stops is no fact about the endpoint.
-        if not closing:
+        if not self._generations.closed:
             self._records.update(key, change)
 
     # The server's own start and end
@@ -287,26 +282,18 @@ class Endpoints:
                 self._background(self._bring_up, record.key, _plans_of(record))
             elif record.status in {"InService", "Updating", "SystemUpdating"}:
                 self._records.update(record.key, _being_restored)
-                self._background(self._bring_up, record.key, _plans_of(record))
+                self._routes.expect(_route_key(record.key))
+                self._background(self._bring_back, record.key, _plans_of(record))
 
     def close(self) -> None:
         """End all processes; endpoints come back with the next start."""
         for route_key in self._routes.every():
             self._routes.remove(route_key)
-        with self._lock:
-            self._closing = True
-            running = [deployed for several in self._running.values() for deployed in several]
-        stops = [
-            threading.Thread(target=deployed.stop, args=(_CLOSE_GRACE,)) for deployed in running
-        ]
-        for thread in stops:
-            thread.start()
-        for thread in stops:
-            thread.join()
+        self._generations.close()
         with self._lock:
             threads = list(self._threads)
         for thread in threads:
-            thread.join(_CLOSE_GRACE)
+            thread.join(_CLOSE_PATIENCE)
 
 
 def _being_restored(record: Record) -> None:

@@ -120,8 +120,19 @@ class Fleet:
                 worker.kill()
             raise
 
-    def shrink(self, count: int) -> None:
-        """Stop all but that many processes; each first answers the request it has."""
+    def resize(self, count: int) -> None:
+        """Start or stop processes until there are that many.
+
+        A process that is stopped first answers the request it has.
+
+        Raises
+        ------
+        WorkerFailed
+            When a new one does not come up; then there are as many as before.
+        """
+        if count > self.size:
+            self.start(count - self.size)
+            return
         with self._lock:
             surplus = sorted(self._workers, key=lambda worker: worker.number)[count:]
             for worker in surplus:
@@ -243,7 +254,7 @@ class Fleet:
 
     def _kill_overdue(self, worker: Worker) -> None:
         worker.log.write(
-            f"A request took longer than {self._plan.request_timeout:.0f} s "
+            f"A request took longer than {self._plan.request_timeout:g} s "
             "(SAGEMAKER_MODEL_SERVER_TIMEOUT): the process is replaced."
         )
         worker.kill()

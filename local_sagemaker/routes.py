@@ -82,6 +82,19 @@ class Routes:
 
     def __init__(self) -> None:
         self._routes: dict[RouteKey, Route] = {}
+        self._expected: set[RouteKey] = set()
+
+    def expect(self, key: RouteKey) -> None:
+        """Note that an endpoint that was in service is coming back."""
+        self._expected.add(key)
+
+    def expected(self, key: RouteKey) -> bool:
+        """Tell whether an endpoint is coming back, so that its requests should wait."""
+        return key in self._expected
+
+    def no_longer_expect(self, key: RouteKey) -> None:
+        """Note that an endpoint is back, or will not come."""
+        self._expected.discard(key)
 
     def get(self, key: RouteKey) -> Route | None:
         """Return the current route, None where none serves."""

@@ -7,6 +7,7 @@ are run.
 
 import asyncio
 import re
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import unquote
@@ -26,6 +27,7 @@ from local_sagemaker.unix_http import HTTPAnswer
 INVOCATION_TIMEOUT = 60.0
 _MAX_ATTRIBUTES = 1024  # CustomAttributesHeader in botocore's model
 _CLIENT_CLOSED_REQUEST = 499
+_RETURN_POLL = 0.05
 _PATH = re.compile(
     r"/endpoints/([^/]+)/(invocations|async-invocations|invocations-response-stream)"
 )
@@ -115,6 +117,7 @@ class Runtime:
         async def gone() -> None:
             await request.receive()
 
+        await self._until_back(key)
         while True:
             variant = self._variant(key, target)
             _check_size(variant, body)
@@ -133,6 +136,12 @@ class Runtime:
                 return variant, answer
             finally:
                 self._leave(variant)
+
+    async def _until_back(self, key: RouteKey) -> None:
+        """Wait for an endpoint that comes back after a restart of the server."""
+        deadline = time.monotonic() + self._timeout
+        while self._routes.expected(key) and time.monotonic() < deadline:
+            await asyncio.sleep(_RETURN_POLL)
 
     def _variant(self, key: RouteKey, target: str | None) -> Variant:
         route = self._routes.get(key)

@@ -125,7 +125,7 @@ class Worker:
                 self.kill()
                 raise WorkerFailed(
                     f"its process did not answer /ping with 200 within "
-                    f"{self.plan.startup_timeout:.0f} seconds.{self.last_words()}"
+                    f"{self.plan.startup_timeout:g} seconds.{self.last_words()}"
                 )
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 

@@ -1,6 +1,8 @@
 """Endpoints through boto3: created, described, updated, deleted on a real server."""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -111,8 +113,7 @@ def test_an_endpoint_is_not_there_before_its_model_is_loaded(
         def transform_fn(m, d, c, a): return "loaded"
     """
     name = deployer.create(deployer.config({"ModelName": deployer.model(code)}))
-    while not deployer.processes():
-        pass
+    _wait_for(deployer.processes)
     with refused("ValidationError") as error:
         deployer.invoke(name)
     assert error["Message"] == f"Endpoint {name} of account {ACCOUNT} not found."
@@ -148,9 +149,8 @@ def test_an_endpoint_is_not_there_before_its_model_is_loaded(
     ids=["no object", "no bucket", "no archive", "leads out"],
 )
 def test_model_data_that_cannot_be_used_fails_the_endpoint(
-    deployer: Deployer, make: object, reason: str
+    deployer: Deployer, make: Callable[[Deployer], str], reason: str
 ) -> None:
-    assert callable(make)
     url = make(deployer)
     model = deployer.model(ModelDataUrl=url)
     described = deployer.settled(deployer.create(deployer.config({"ModelName": model})))
@@ -346,10 +346,9 @@ def test_update_endpoint_changes_the_model_and_keeps_nothing_of_the_old(
     _wait_for(lambda: len(deployer.processes()) == processes)
 
 
-def _wait_for(condition: object) -> None:
-    assert callable(condition)
+def _wait_for(condition: Callable[[], object]) -> None:
     while not condition():
-        pass
+        time.sleep(0.05)
 
 
 def test_an_update_that_fails_leaves_the_endpoint_as_it_was(deployer: Deployer) -> None:
