@@ -4,12 +4,12 @@ It words requests, tokens and errors as the service does; it must not know who w
 """
 
 import base64
-import heapq
 import json
 import re
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
+from heapq import nsmallest
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -151,13 +151,16 @@ class CloudWatchLogs:
         after = _decode_token(params.get("nextToken"))
         found = (
             located
-            for located in heapq.merge(*(self._located(group, name) for name in names), key=_place)
-            if _place(located) > after
-            and _in_range(located[1], params)
-            and matches(located[1].message)
+            for located in self._located(group, names, after)
+            if _in_range(located[1], params) and matches(located[1].message)
         )
-        chosen = list(islice(found, params.get("limit", _MAX_EVENTS)))
-        more = bool(chosen) and next(found, None) is not None
+        limit = params.get("limit", _MAX_EVENTS)
+        if len(names) == 1:
+            first = list(islice(found, limit + 1))
+        else:
+            # One file is open at a time, however many streams a group has.
+            first = nsmallest(limit + 1, found, key=_place)
+        chosen, more = first[:limit], len(first) > limit
         shown = [
             {
                 **_shown_event(event),
@@ -169,8 +172,19 @@ class CloudWatchLogs:
         token = {"nextToken": _encode_token(_place(chosen[-1]))} if more else {}
         return {"events": shown, "searchedLogStreams": [], **token}
 
-    def _located(self, group: GroupKey, name: str) -> Iterator[tuple[str, Event]]:
-        return ((name, event) for event in self._store.forward(group, name))
+    def _located(
+        self, group: GroupKey, names: list[str], after: tuple[int, str, int]
+    ) -> Iterator[tuple[str, Event]]:
+        if len(names) == 1:
+            # A single stream is read on from where the last page ended.
+            for event in self._store.forward(group, names[0], max(0, after[2])):
+                if event.start > after[2]:
+                    yield names[0], event
+            return
+        for name in names:
+            for event in self._store.forward(group, name):
+                if _place((name, event)) > after:
+                    yield name, event
 
     def _put_events(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         group, stream = _group(caller, params), params["logStreamName"]

@@ -8,6 +8,7 @@ import anything but the standard library, and nothing of this package.
 """
 
 import ctypes
+import errno
 import json
 import os
 import select
@@ -105,8 +106,10 @@ class Supervisor:
             os.chdir(directory)
             name = command[0]
             os.execvpe(name, command, environment)
-        except OSError as error:
-            os.write(failure, b"%d %s" % (error.errno or 0, os.fsencode(name)))
+        except (OSError, ValueError) as error:
+            # ValueError: a null byte in an argument or a variable.
+            number = getattr(error, "errno", None) or errno.EINVAL
+            os.write(failure, b"%d %s" % (number, os.fsencode(name)))
         finally:
             os._exit(127)
 

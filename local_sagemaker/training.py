@@ -95,11 +95,10 @@ class TrainingJobs:
     def _create(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         request = _completed(params)
         _check(caller, request)
+        channels.check(
+            self._services.objects, caller.account, caller.region, request["RoleArn"], request
+        )
         refusal = training_launch.refusal(request) or channels.refusal(request)
-        if refusal is None:
-            channels.check(
-                self._services.objects, caller.account, caller.region, request["RoleArn"], request
-            )
         record = self._resources.create(
             caller, NOUN, request, status="InProgress", body=_first_body(request)
         )

@@ -195,5 +195,25 @@ def test_a_killed_server_leaves_no_process_and_tells_what_happened(fresh: LocalS
         jobs.completed(jobs.command("true"))
 
 
+def test_orphans_of_a_killed_server_and_supervisor_end_with_the_next_start(
+    fresh: LocalSageMaker,
+) -> None:
+    jobs = Jobs(fresh)
+    running = jobs.script(HOLDS_ON)
+    job, child, supervisor = pids(jobs, running)
+    info = Home(fresh.home).server()
+    assert info is not None
+    os.kill(info.pid, signal.SIGSTOP)
+    os.kill(supervisor, signal.SIGKILL)
+    os.kill(info.pid, signal.SIGKILL)
+    wait_until_gone([info.pid, supervisor])
+    assert alive(job)
+    assert alive(child)
+    with LocalSageMaker(home=fresh.home) as again:
+        jobs.sagemaker = boto3.client("sagemaker", endpoint_url=again.url)
+        wait_until_gone([job, child])
+        assert "was stopped while this job ran" in jobs.failed(running)
+
+
 def marker(pid: int) -> str:
     return psutil.Process(pid).environ()[MARKER]

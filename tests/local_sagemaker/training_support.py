@@ -19,10 +19,11 @@ ENDED = ("Completed", "Failed", "Stopped")
 class Jobs:
     """Submits training jobs to a local SageMaker through boto3."""
 
-    def __init__(self, local: LocalSageMaker) -> None:
-        self.sagemaker = boto3.client("sagemaker", endpoint_url=local.url)
-        self.s3 = boto3.client("s3", endpoint_url=local.url)
-        self.logs = boto3.client("logs", endpoint_url=local.url)
+    def __init__(self, local: LocalSageMaker, session: boto3.Session | None = None) -> None:
+        session = session or boto3.Session()
+        self.sagemaker = session.client("sagemaker", endpoint_url=local.url)
+        self.s3 = session.client("s3", endpoint_url=local.url)
+        self.logs = session.client("logs", endpoint_url=local.url)
         self.bucket = f"training-{uuid.uuid4().hex[:12]}"
         self.s3.create_bucket(Bucket=self.bucket)
 
