@@ -67,6 +67,22 @@ def test_a_link_out_of_the_folder_is_replaced_by_its_file_or_left_out(tmp_path: 
     assert tree(tmp_path / "out") == {"weights": "weights"}
 
 
+def test_text_is_compressed_and_weights_are_stored(tmp_path: Path) -> None:
+    weights, text = tmp_path / "weights", tmp_path / "text"
+    for folder in (weights, text):
+        folder.mkdir()
+        (folder / "model.bin").write_bytes(
+            os.urandom(1_000_000) if folder is weights else b"text, label\n" * 80_000
+        )
+        (folder / "config.json").write_text("{}")
+        assert create(folder, tmp_path / f"{folder.name}.tar.gz") == []
+        extract(tmp_path / f"{folder.name}.tar.gz", tmp_path / f"{folder.name}-out")
+        copy = tmp_path / f"{folder.name}-out" / "model.bin"
+        assert copy.read_bytes() == (folder / "model.bin").read_bytes()
+    assert (tmp_path / "weights.tar.gz").stat().st_size > 1_000_000
+    assert (tmp_path / "text.tar.gz").stat().st_size < 50_000
+
+
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 def test_any_compression_is_read(tmp_path: Path, mode: str) -> None:
     archive = written(tmp_path, lambda tar: add(tar, "./a/b.txt", b"text"), mode)
