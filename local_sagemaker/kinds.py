@@ -23,7 +23,7 @@ class Override:
     label
         How messages call the kind; the slug with blanks if None.
     name_key
-        The member that names it; ``<Noun>Name`` if None.
+        The member that names it; ``<Noun>Name``, or the first required ``…Name``, if None.
     status
         The status of a new record of a kind that is only recorded, or None when it has none.
     exists, missing
@@ -48,13 +48,37 @@ class Override:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of resource, ready for the generic operations."""
+    """One kind of resource, ready for the generic operations.
+
+    Attributes
+    ----------
+    noun, slug, label
+        botocore's noun, the resource part of the ARN, and how messages call it.
+    name_key, status_key
+        The members of its name and status.
+    arn_key, shown_arn_key
+        The members of its ARN in the answers of Create and of Describe.
+    addressed_by
+        The members that Describe requires. Where this is more or other than the name, the
+        generic operations cannot find the resource and a room must.
+    wrapper
+        The member that holds everything Describe shows, or None.
+    describe
+        The shape of what Describe shows, without its wrapper.
+    operations
+        The names of the operations by verb.
+    list_key, summary
+        The member of List's answer that holds the items, and their shape.
+    """
 
     noun: str
     slug: str
     label: str
     name_key: str
     arn_key: str
+    shown_arn_key: str
+    addressed_by: tuple[str, ...]
+    wrapper: str | None
     status_key: str | None
     status: str | None
     exists: str
@@ -108,6 +132,8 @@ EXECUTED: dict[str, Override] = {
         exists="Training job names must be unique within an AWS account and region, and a "
         "training job with this name already exists ({arn})",
         missing="Requested resource not found.",
+        # The model says ResourceNotFound: https://github.com/aws/aws-sdk/issues/165
+        missing_code="ValidationException",
         descending=False,
     ),
 }
@@ -124,8 +150,8 @@ def derive(model: ServiceModel, noun: str, override: Override) -> Kind:
     Raises
     ------
     LookupError
-        When the model lacks what every kind needs: a Create and a Describe operation, and an
-        ARN member in Create's output.
+        When the model lacks what every kind needs: a Create and a Describe operation, a name
+        and an ARN.
     """
     names = set(model.operation_names)
     operations = {
@@ -143,19 +169,26 @@ def derive(model: ServiceModel, noun: str, override: Override) -> Kind:
         raise LookupError(f"{noun}: the service model has no Create and Describe operation")
     create = model.operation_model(operations["create"])
     describe = model.operation_model(operations["describe"])
-    arn_key = next(name for name in create.output_shape.members if name.endswith("Arn"))
+    name_key = override.name_key or _name_key(noun, create.input_shape)
+    wrapper, shown = _unwrapped(noun, describe.output_shape)
+    shown_arn_key = _arn_key(noun, shown)
+    arn_key = _arn_key(noun, create.output_shape) or shown_arn_key
+    if arn_key is None or shown_arn_key is None:
+        raise LookupError(f"{noun}: neither Create nor Describe answers an ARN")
     list_key, summary = _summary(model, operations.get("list"))
     slug = override.slug or _kebab(noun)
-    label = override.label or slug.replace("-", " ")
     not_found = "ResourceNotFound" in {shape.name for shape in describe.error_shapes}
     in_use = "ResourceInUse" in {shape.name for shape in create.error_shapes}
     return Kind(
         noun=noun,
         slug=slug,
-        label=label,
-        name_key=override.name_key or f"{noun}Name",
+        label=override.label or slug.replace("-", " "),
+        name_key=name_key,
         arn_key=arn_key,
-        status_key=_status_key(noun, describe.output_shape),
+        shown_arn_key=shown_arn_key,
+        addressed_by=tuple(describe.input_shape.required_members),
+        wrapper=wrapper,
+        status_key=_status_key(noun, name_key, shown),
         status=override.status,
         exists=override.exists or 'Cannot create already existing {label} "{arn}".',
         exists_code=override.exists_code or ("ResourceInUse" if in_use else "ValidationException"),
@@ -164,11 +197,37 @@ def derive(model: ServiceModel, noun: str, override: Override) -> Kind:
         missing_code=override.missing_code
         or ("ResourceNotFound" if not_found else "ValidationException"),
         descending=override.descending,
-        describe=describe.output_shape,
+        describe=shown,
         operations=operations,
         list_key=list_key,
         summary=summary,
     )
+
+
+def _name_key(noun: str, shape: StructureShape) -> str:
+    if f"{noun}Name" in shape.members:
+        return f"{noun}Name"
+    for name in shape.required_members:
+        if name.endswith("Name"):
+            return str(name)
+    raise LookupError(f"{noun}: Create has no member that names it")
+
+
+def _arn_key(noun: str, shape: StructureShape | None) -> str | None:
+    members: list[str] = list(shape.members) if shape is not None else []
+    for name in (f"{noun}Arn", "Arn", *members):
+        if name in members and name.endswith("Arn"):
+            return name
+    return None
+
+
+def _unwrapped(noun: str, shape: StructureShape) -> tuple[str | None, StructureShape]:
+    """Return what Describe shows, and the one structure around it where there is one."""
+    if len(shape.members) == 1:
+        ((name, member),) = shape.members.items()
+        if isinstance(member, StructureShape) and _arn_key(noun, member):
+            return name, member
+    return None, shape
 
 
 def _list_operation(noun: str) -> str:
@@ -179,8 +238,8 @@ def _kebab(noun: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", noun).lower()
 
 
-def _status_key(noun: str, shape: StructureShape) -> str | None:
-    for name in (f"{noun}Status", "Status"):
+def _status_key(noun: str, name_key: str, shape: StructureShape) -> str | None:
+    for name in (f"{noun}Status", f"{name_key.removesuffix('Name')}Status", "Status"):
         # A trial component's status is a structure that the caller sets, not a state.
         if name in shape.members and shape.members[name].type_name == "string":
             return name

@@ -4,14 +4,17 @@ It knows the members that List operations share; it must not know where the item
 """
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from local_sagemaker.errors import validation_exception
+from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.store import Record
 
 DEFAULT_PAGE = 10
+# The only members that may change from one page to the next.
+_OF_ONE_PAGE = ("MaxResults", "NextToken")
 
 Item = TypeVar("Item")
 
@@ -54,6 +57,8 @@ def page(
     params: dict[str, Any],
     identify: Callable[[Item], str],
     default: int = DEFAULT_PAGE,
+    *,
+    scope: str = "",
 ) -> tuple[list[Item], str | None]:
     """Cut one page out of sorted items.
 
@@ -68,6 +73,9 @@ def page(
         items that come and go between two calls neither repeat nor hide others.
     default
         The page size when none is asked for.
+    scope
+        Tells this list from those of others; a token is good for the list that gave it, asked
+        for with the same filters and order.
 
     Returns
     -------
@@ -80,10 +88,11 @@ def page(
         ``ValidationException`` for a token that this list never gave.
     """
     size = params.get("MaxResults") or default
+    question = _question(params, scope)
     start = 0
     token = params.get("NextToken")
     if token:
-        last, position = _read_token(token)
+        last, position = _read_token(token, question)
         names = [identify(item) for item in items]
         # The item may be gone by now: its old position is then the best guess.
         start = names.index(last) + 1 if last in names else min(position, len(items))
@@ -91,19 +100,34 @@ def page(
     end = start + len(chosen)
     if not chosen or end >= len(items):
         return chosen, None
-    return chosen, _token(identify(chosen[-1]), end - 1)
+    return chosen, _token(question, identify(chosen[-1]), end - 1)
 
 
-def _token(name: str, position: int) -> str:
-    return base64.urlsafe_b64encode(json.dumps([name, position]).encode()).decode()
+def _question(params: dict[str, Any], scope: str) -> str:
+    asked = {name: value for name, value in params.items() if name not in _OF_ONE_PAGE}
+    text = json.dumps([scope, asked], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _read_token(token: str) -> tuple[str, int]:
+def _token(question: str, name: str, position: int) -> str:
+    return base64.urlsafe_b64encode(json.dumps([question, name, position]).encode()).decode()
+
+
+def _read_token(token: str, question: str) -> tuple[str, int]:
     try:
-        name, position = json.loads(base64.urlsafe_b64decode(token))
-        return str(name), int(position)
-    except (ValueError, TypeError) as error:
-        raise validation_exception(f"The NextToken {token[:80]!r} is not valid.") from error
+        asked, name, position = json.loads(base64.urlsafe_b64decode(token))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _invalid(token) from error
+    if asked != question or not isinstance(name, str) or type(position) is not int or position < 0:
+        raise _invalid(token)
+    return name, position
+
+
+def _invalid(token: str) -> AWSError:
+    return validation_exception(
+        f"The NextToken {token[:80]!r} is not valid: pass the token of the page before, with the "
+        "same filters and order."
+    )
 
 
 def _sort_value(record: Record, field: str) -> float | str:

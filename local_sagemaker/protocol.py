@@ -67,8 +67,12 @@ class JsonProtocol:
 
     def parse(self, operation: OperationModel, body: bytes) -> dict[str, Any]:
         """Return the validated parameters of a request."""
-        params = _parse_structure(_load_json(body), operation.input_shape)
-        validate(params, operation.input_shape)
+        content = _load_json(body)
+        shape = operation.input_shape
+        if shape is None:
+            return {}
+        params: dict[str, Any] = _parsed(content, shape)
+        validate(params, shape)
         return params
 
     def reply(self, operation: OperationModel, result: Mapping[str, Any]) -> Reply:
@@ -132,13 +136,13 @@ class RestJsonProtocol:
                 in_body[name] = member
         if payload is not None:
             blob = shape.members[payload].type_name == "blob"
-            params[payload] = body if blob else _parse(_load_json(body), shape.members[payload])
+            params[payload] = body if blob else _parsed(_load_json(body), shape.members[payload])
         elif in_body:
             content = _load_json(body)
             for name, member in in_body.items():
                 wire = member.serialization.get("name", name)
                 if content.get(wire) is not None:
-                    params[name] = _parse(content[wire], member)
+                    params[name] = _parsed(content[wire], member)
         validate(params, shape)
         return params
 
@@ -190,6 +194,9 @@ def _load_json(body: bytes) -> dict[str, Any]:
         return {}
     try:
         content = json.loads(body)
+        if b"\\u" in body:
+            # Half of a surrogate pair is no character: nothing could store it or answer it.
+            json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise AWSError("SerializationException", f"The body is not JSON: {error}") from error
     if not isinstance(content, dict):
@@ -201,9 +208,12 @@ def _dump_json(content: Any) -> bytes:
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _parse_structure(content: dict[str, Any], shape: StructureShape | None) -> dict[str, Any]:
-    parsed: dict[str, Any] = _parse(content, shape) if shape else {}
-    return parsed
+def _parsed(value: Any, shape: Shape) -> Any:
+    try:
+        return _parse(value, shape)
+    except RecursionError as error:
+        # Search's expressions may hold expressions.
+        raise AWSError("SerializationException", "The request is nested too deeply.") from error
 
 
 def _parse(value: Any, shape: Shape) -> Any:
@@ -224,8 +234,8 @@ def _parse(value: Any, shape: Shape) -> Any:
         return {key: _parse(item, shape.value) for key, item in value.items()}
     if shape.type_name == "timestamp":
         return _timestamp(value)
-    if shape.type_name in ("float", "double") and value in _NOT_FINITE.values():
-        return float(value)
+    if shape.type_name in ("float", "double"):
+        return _float(value)
     if shape.type_name == "blob":
         try:
             return base64.b64decode(value, validate=True)
@@ -234,24 +244,39 @@ def _parse(value: Any, shape: Shape) -> Any:
     return value
 
 
-def _timestamp(value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+def _float(value: Any) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number and value not in _NOT_FINITE.values():
+        return value
     try:
+        return float(value)
+    except OverflowError as error:
+        raise AWSError("SerializationException", "A number is too large for a double") from error
+
+
+def _timestamp(value: Any) -> float:
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC).timestamp()
         when = datetime.fromisoformat(str(value))
-    except ValueError as error:
-        raise AWSError("SerializationException", f"{value!r} is not a timestamp") from error
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError, OSError) as error:
+        raise AWSError(
+            "SerializationException", f"{str(value)[:80]!r} is not a timestamp"
+        ) from error
 
 
 def _from_text(text: str, shape: Shape) -> Any:
     try:
+        text.encode()
         if shape.type_name in ("integer", "long"):
             return int(text)
         if shape.type_name in ("float", "double"):
             return float(text)
+    except UnicodeEncodeError as error:
+        raise AWSError("SerializationException", f"{text[:80]!a} is not UTF-8") from error
     except ValueError as error:
-        raise AWSError("SerializationException", f"{text!r} is not a number") from error
+        raise AWSError("SerializationException", f"{text[:80]!r} is not a number") from error
     if shape.type_name == "boolean":
         return text == "true"
     if shape.type_name == "timestamp":

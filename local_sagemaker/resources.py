@@ -20,8 +20,8 @@ from local_sagemaker.paging import ordered, page, select
 from local_sagemaker.store import Key, Record, RecordExists, RecordMissing, Records
 
 MAX_TAGS = 50
-_CREATED = ("CreationTime", "CreatedAt")
-_MODIFIED = ("LastModifiedTime", "UpdatedAt")
+_CREATED = ("CreationTime", "CreatedAt", "CreateDate")
+_MODIFIED = ("LastModifiedTime", "LastModifiedAt", "LastUpdatedDate")
 
 
 class Resources:
@@ -144,8 +144,9 @@ class Resources:
 
     def delete(self, caller: Caller, noun: str, name: str) -> Record:
         """Remove a record and its tags; return what it was."""
-        record = self.get(caller, noun, name)
-        self.records.delete(record.key)
+        with self.records.database.transaction():
+            record = self.get(caller, noun, name)
+            self.records.delete(record.key)
         return record
 
     def missing(self, caller: Caller, noun: str, name: str) -> AWSError:
@@ -157,11 +158,11 @@ class Resources:
         )
 
     def shown(self, record: Record) -> dict[str, Any]:
-        """Return what Describe answers for a record."""
+        """Return what Describe shows of a record."""
         kind = self.kinds[record.key.kind]
         members = kind.describe.members
         content = dict(record.body)
-        content[kind.arn_key] = record.arn
+        content[kind.shown_arn_key] = record.arn
         content.setdefault(kind.name_key, record.key.name)
         if kind.status_key and record.status:
             content[kind.status_key] = record.status
@@ -186,7 +187,8 @@ class Resources:
         if records is None:
             records = self.records.list_kind(caller.account, caller.region, noun)
         chosen = ordered(select(records, params), params, kind.descending)
-        chosen, token = page(chosen, params, lambda record: record.key.name)
+        scope = f"{caller.account}/{caller.region}/{noun}"
+        chosen, token = page(chosen, params, lambda record: record.key.name, scope=scope)
         summaries = [self._summary(kind.summary, record) for record in chosen]
         return {kind.list_key: summaries, "NextToken": token}
 
@@ -199,7 +201,9 @@ class Resources:
         return {self.kinds[noun].arn_key: record.arn}
 
     def _describe(self, noun: str, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        return self.shown(self.get(caller, noun, params[self.kinds[noun].name_key]))
+        kind = self.kinds[noun]
+        shown = self.shown(self.get(caller, noun, params[kind.name_key]))
+        return {kind.wrapper: shown} if kind.wrapper else shown
 
     def _list(self, noun: str, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         return self.listed(caller, noun, params)
@@ -216,7 +220,8 @@ class Resources:
             record.body |= changes
 
         record = self.change(caller, noun, params[kind.name_key], change)
-        return {kind.arn_key: record.arn}
+        answer: dict[str, Any] = {kind.arn_key: record.arn}
+        return answer | ({kind.wrapper: self.shown(record)} if kind.wrapper else {})
 
     def _delete(self, noun: str, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         kind = self.kinds[noun]
@@ -229,22 +234,24 @@ class Resources:
         return record
 
     def _add_tags(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        record = self._tagged(caller, params["ResourceArn"])
         tags = _tags(params["Tags"])
         with self.records.database.transaction():
-            _limit({**self.records.tags(record.arn), **tags})
+            record = self._tagged(caller, params["ResourceArn"])
+            tags = self.records.tags(record.arn) | tags
+            _limit(tags)
             self.records.put_tags(record.arn, tags)
-        return {"Tags": _shown_tags(self.records.tags(record.arn))}
+        return {"Tags": _shown_tags(dict(sorted(tags.items())))}
 
     def _list_tags(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         record = self._tagged(caller, params["ResourceArn"])
         tags = _shown_tags(self.records.tags(record.arn))
-        chosen, token = page(tags, params, lambda tag: tag["Key"], default=MAX_TAGS)
+        chosen, token = page(tags, params, lambda tag: tag["Key"], MAX_TAGS, scope=record.arn)
         return {"Tags": chosen, "NextToken": token}
 
     def _delete_tags(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        record = self._tagged(caller, params["ResourceArn"])
-        self.records.delete_tags(record.arn, params["TagKeys"])
+        with self.records.database.transaction():
+            record = self._tagged(caller, params["ResourceArn"])
+            self.records.delete_tags(record.arn, params["TagKeys"])
         return {}
 
 

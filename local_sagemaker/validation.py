@@ -16,6 +16,12 @@ from local_sagemaker.errors import AWSError, validation_exception
 
 # AWS cuts long values out of its messages too.
 _SHOWN = 256
+# Some of the model's patterns take quadratic time or worse. A value that is longer than both its
+# limit and this is refused for its length alone; what takes longer than a second does not match.
+_LONGEST_MATCHED = 4096
+_MATCH_SECONDS = 1.0
+# Java's way to say "outside the basic plane", in UTF-16.
+_SURROGATES = "\\uD800\\uDC00-\\uDBFF\\uDFFF"
 
 
 def validate(params: dict[str, Any], shape: StructureShape | None) -> None:
@@ -38,6 +44,8 @@ def validate(params: dict[str, Any], shape: StructureShape | None) -> None:
 
 
 def _structure(value: Any, shape: StructureShape, path: str) -> Iterator[str]:
+    if shape.is_document_type:
+        return
     _expect(isinstance(value, dict), value, shape, path)
     for name in shape.required_members:
         if value.get(name) is None:
@@ -58,17 +66,22 @@ def _value(value: Any, shape: Shape, path: str) -> Iterator[str]:
         _expect(isinstance(value, list), value, shape, path)
         yield from _size(value, len(value), shape, path)
         for number, item in enumerate(value, start=1):
-            if item is not None:
-                yield from _value(item, shape.member, f"{path}.{number}.member")
+            yield from _item(item, shape.member, f"{path}.{number}.member")
     elif isinstance(shape, MapShape):
         _expect(isinstance(value, dict), value, shape, path)
         yield from _size(value, len(value), shape, path)
         for key, item in value.items():
             yield from _value(key, shape.key, f"{path}.key")
-            if item is not None:
-                yield from _value(item, shape.value, f"{path}.{key}.value")
+            yield from _item(item, shape.value, f"{path}.{key}.value")
     else:
         yield from _scalar(value, shape, path)
+
+
+def _item(value: Any, shape: Shape, path: str) -> Iterator[str]:
+    if value is None:
+        yield _violation(None, path, "Member must not be null")
+    else:
+        yield from _value(value, shape, path)
 
 
 def _scalar(value: Any, shape: Shape, path: str) -> Iterator[str]:
@@ -94,6 +107,8 @@ def _text(value: str, shape: StringShape, path: str) -> Iterator[str]:
         return
     yield from _size(value, len(value), shape, path)
     pattern = shape.metadata.get("pattern")
+    if len(value) > max(_LONGEST_MATCHED, shape.metadata.get("max", len(value))):
+        return
     if pattern and not _matches(pattern, value):
         yield _violation(value, path, f"Member must satisfy regular expression pattern: {pattern}")
 
@@ -116,7 +131,10 @@ def _range(value: float, shape: Shape, path: str) -> Iterator[str]:
 
 def _matches(pattern: str, value: str) -> bool:
     compiled = _compiled(pattern)
-    return compiled is None or compiled.fullmatch(value) is not None
+    try:
+        return compiled is None or compiled.fullmatch(value, timeout=_MATCH_SECONDS) is not None
+    except TimeoutError:
+        return False
 
 
 @lru_cache(maxsize=1024)
@@ -124,7 +142,7 @@ def _compiled(pattern: str) -> regex.Pattern[str] | None:
     # The model's patterns are Java's (``\p{L}`` and the like); what is not even readable with the
     # regex library is not checked.
     try:
-        return regex.compile(pattern, regex.DOTALL)
+        return regex.compile(pattern.replace(_SURROGATES, "\U00010000-\U0010ffff"), regex.DOTALL)
     except regex.error:
         return None
 

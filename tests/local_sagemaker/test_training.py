@@ -514,7 +514,7 @@ def test_names_are_unique_until_deleted(jobs: Jobs) -> None:
     )
     jobs.sagemaker.delete_training_job(TrainingJobName=name)
     missing = refused(
-        "ResourceNotFound", jobs.sagemaker.describe_training_job, TrainingJobName=name
+        "ValidationException", jobs.sagemaker.describe_training_job, TrainingJobName=name
     )
     assert missing == "Requested resource not found."
     jobs.completed(jobs.command("true", TrainingJobName=name))

@@ -99,7 +99,7 @@ def test_stopping_a_job_that_has_ended_is_refused(jobs: Jobs) -> None:
     }
     with pytest.raises(ClientError) as caught:
         jobs.sagemaker.stop_training_job(TrainingJobName="never-was")
-    assert caught.value.response["Error"]["Code"] == "ResourceNotFound"
+    assert caught.value.response["Error"]["Code"] == "ValidationException"
 
 
 def test_a_job_may_be_stopped_at_any_moment(jobs: Jobs) -> None:
