@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from botocore.exceptions import ClientError
 
 from workshop_utils.session import Session
 
@@ -59,10 +60,22 @@ def table(session: Session, experiment: str, metrics: Sequence[str] = ()) -> pd.
     -------
     pandas.DataFrame
         Indexed by run name, oldest run first. Empty when there is no run.
+
+    Raises
+    ------
+    LookupError
+        When there is no experiment of this name.
     """
     from sagemaker.core.experiments.run import list_runs
 
-    runs = list_runs(experiment_name=experiment, sagemaker_session=session.sagemaker)
+    try:
+        runs = list_runs(experiment_name=experiment, sagemaker_session=session.sagemaker)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFound":
+            raise
+        raise LookupError(
+            f"There is no experiment {experiment!r}. It comes to be with its first run."
+        ) from error
     rows = []
     for found in runs:
         component = found._trial_component

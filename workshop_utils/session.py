@@ -158,8 +158,7 @@ def start(lab: str, mode: str | None = None) -> Session:
     SessionError
         When the mode is not known, or there are no credentials, region, role or bucket.
     """
-    # The SDK tells on standard error of every default that it looks for.
-    logging.getLogger("sagemaker.config").setLevel(logging.WARNING)
+    _quiet_libraries()
     chosen = choose_mode(mode)
     local = None
     if chosen == "local":
@@ -202,6 +201,12 @@ def choose_mode(mode: str | None = None) -> Mode:
     if wanted == "aws":
         return "aws"
     raise SessionError(f"WORKSHOP_MODE is {wanted!r}; it must be auto, local or aws.")
+
+
+def _quiet_libraries() -> None:
+    # The SDK switches logging on for everybody, and tells of every default that it looks for.
+    for name in ("sagemaker.config", "botocore", "boto3"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _start_locally() -> "LocalSageMaker":
