@@ -6,7 +6,9 @@ when which generation takes over, is the endpoints' matter.
 
 import secrets
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from local_sagemaker import requirements_check
@@ -14,7 +16,7 @@ from local_sagemaker.container import Container, Containers
 from local_sagemaker.errors import AWSError
 from local_sagemaker.fleet import Fleet
 from local_sagemaker.identity import EXECUTION_ROLE
-from local_sagemaker.logs import LogStore
+from local_sagemaker.logs import LogStore, LogWriter
 from local_sagemaker.models import (
     ModelDataError,
     container_environment,
@@ -24,7 +26,7 @@ from local_sagemaker.models import (
 from local_sagemaker.objects import Objects
 from local_sagemaker.routes import Route, RouteKey, Variant
 from local_sagemaker.variants import VariantPlan
-from local_sagemaker.workers import STOP_GRACE, LineSink, WorkerFailed, WorkerPlan
+from local_sagemaker.workers import STOP_GRACE, WorkerFailed, WorkerPlan
 
 _MODEL_SERVER_TIMEOUT = 60
 _REASON_LENGTH = 1024  # FailureReason of DescribeEndpoint, in botocore's model
@@ -36,10 +38,11 @@ class DeploymentFailed(Exception):
 
 @dataclass(frozen=True)
 class Deployed:
-    """The processes of one variant and where they live."""
+    """The processes of one variant, where they live, and where their output goes."""
 
     fleet: Fleet
     container: Container
+    streams: "_Streams"
 
     def stop(self, grace: float = STOP_GRACE) -> None:
         """End the processes, each after the request that it has, and remove their folder.
@@ -51,6 +54,7 @@ class Deployed:
         """
         self.fleet.stop(grace)
         self.container.remove()
+        self.streams.close()
 
 
 class Deployments:
@@ -112,7 +116,7 @@ class Deployments:
                 open_log=streams.open,
             )
         )
-        note(Deployed(fleet, container))
+        note(Deployed(fleet, container, streams))
         try:
             stage(self._objects, key.account, plan.source, container.root)
             self._check_requirements(plan, container, streams)
@@ -162,6 +166,21 @@ class Deployments:
             raise DeploymentFailed(_not_healthy(plan.name, report.failure))
 
 
+class _Stream:
+    """The log stream of one process and its successors."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self._writer = writer
+
+    def write(self, line: str) -> None:
+        # Neither a full disk nor a last line after the end is a reason to end a process.
+        with suppress(OSError):
+            self._writer.write(line)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
 class _Streams:
     """The log streams of one variant: one for each of its processes."""
 
@@ -169,18 +188,27 @@ class _Streams:
         self._logs = logs
         self._key = key
         self._plan = plan
-        self._instances: dict[int, str] = {}
+        self._lock = threading.Lock()
+        self._streams: dict[int, _Stream] = {}
 
-    def open(self, number: int) -> LineSink:
-        known = number in self._instances
-        instance = self._instances.setdefault(number, f"i-{secrets.token_hex(9)[:17]}")
+    def open(self, number: int) -> _Stream:
+        with self._lock:
+            if number not in self._streams:
+                self._streams[number] = self._new()
+            return self._streams[number]
+
+    def _new(self) -> _Stream:
         group = f"/aws/sagemaker/Endpoints/{self._key.endpoint}"
-        stream = f"{self._plan.name}/{instance}"
-        writer = self._logs.writer(self._key.account, self._key.region, group, stream)
-        if not known:
-            for line in _introduction(self._plan):
-                writer.write(line)
-        return writer
+        name = f"{self._plan.name}/i-{secrets.token_hex(9)[:17]}"
+        stream = _Stream(self._logs.writer(self._key.account, self._key.region, group, name))
+        for line in _introduction(self._plan):
+            stream.write(line)
+        return stream
+
+    def close(self) -> None:
+        with self._lock:
+            for stream in self._streams.values():
+                stream.close()
 
 
 def _introduction(plan: VariantPlan) -> list[str]:

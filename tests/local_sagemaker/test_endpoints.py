@@ -319,6 +319,14 @@ def test_instances_are_processes(deployer: Deployer) -> None:
     assert len({deployer.invoke(name)["Body"] for _ in range(4)}) == 1
 
 
+def test_an_instance_may_have_several_model_server_workers(deployer: Deployer) -> None:
+    code = "import os\ndef model_fn(d): pass\ndef transform_fn(m, d, c, a): return str(os.getpid())"
+    name = deployer.deploy(code, Environment={"SAGEMAKER_MODEL_SERVER_WORKERS": "2"})
+    (shown,) = deployer.describe(name)["ProductionVariants"]
+    assert shown["CurrentInstanceCount"] == 1
+    assert len({deployer.invoke(name)["Body"] for _ in range(4)}) == 2
+
+
 def test_more_instances_than_the_machine_takes_are_said(deployer: Deployer) -> None:
     config = deployer.config({"ModelName": deployer.model(), "InitialInstanceCount": 100})
     name = deployer.create(config)

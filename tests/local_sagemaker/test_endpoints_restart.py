@@ -12,6 +12,8 @@ from local_sagemaker import LocalSageMaker
 from local_sagemaker.home import Home, ServerInfo
 from tests.local_sagemaker.endpoint_support import Deployer, answering
 
+pytestmark = pytest.mark.slow
+
 
 def _info(local: LocalSageMaker) -> ServerInfo:
     info = Home(local.home).server()

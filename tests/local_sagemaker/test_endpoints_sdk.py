@@ -11,6 +11,8 @@ from sagemaker.serve.model_builder import ModelBuilder
 
 from tests.local_sagemaker.endpoint_support import IMAGE, ROLE, Deployer, archive
 
+pytestmark = pytest.mark.slow
+
 CODE = """
     import json
     def model_fn(model_dir): return "a model"
