@@ -80,9 +80,9 @@ class Worker:
         return 0
 
     def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
+        self._stopping = True
         if self._loading:
             raise _Stop
-        self._stopping = True
         self._invocations.put(None)
 
     def _answer_all(self, handler: Handler, server: Server) -> None:
