@@ -58,8 +58,21 @@ class Promise:
     checksum: Checksum | None
 
     @classmethod
-    def read(cls, headers: Mapping[str, str], payload_hash: str) -> "Promise":
-        """Return the promise that a request's headers and its signed payload hash make."""
+    def read(
+        cls, headers: Mapping[str, str], payload_hash: str, *, checksums: bool = True
+    ) -> "Promise":
+        """Return the promise that a request makes.
+
+        Parameters
+        ----------
+        headers
+            The request's.
+        payload_hash
+            What its signature says of the body.
+        checksums
+            Whether checksum headers are about the body; those of CompleteMultipartUpload are
+            about the object.
+        """
         if payload_hash.startswith("STREAMING-"):
             raise not_implemented(
                 f"A body in signed or trailing chunks ({payload_hash}); boto3 does not send one "
@@ -82,7 +95,7 @@ class Promise:
             size=size,
             sha256=None if payload_hash == _UNSIGNED else payload_hash,
             md5=_read_md5(headers),
-            checksum=read_checksum(headers),
+            checksum=read_checksum(headers) if checksums else None,
         )
 
     @property

@@ -68,6 +68,7 @@ class BucketApi:
                 text("Name", bucket.name),
                 text("CreationDate", iso_time(bucket.created)),
                 text("BucketRegion", bucket.region),
+                text("BucketArn", _arn(bucket.name)),
             )
             for bucket in found[:limit]
         ]
@@ -86,14 +87,19 @@ class BucketApi:
         again = existing is not None and existing.account == call.account
         if not (again and existing and existing.region == region == "us-east-1"):
             self._buckets.create(call.account, region, call.bucket)
-        return Response(headers={"location": f"/{call.bucket}"})
+        return Response(
+            headers={"location": f"/{call.bucket}", "x-amz-bucket-arn": _arn(call.bucket)}
+        )
 
     def head_bucket(self, call: Call) -> Response:
         """Answer HeadBucket."""
         bucket = self._buckets.require(call.account, call.bucket)
-        return Response(
-            headers={"x-amz-bucket-region": bucket.region, "x-amz-access-point-alias": "false"}
-        )
+        headers = {
+            "x-amz-bucket-region": bucket.region,
+            "x-amz-bucket-arn": _arn(bucket.name),
+            "x-amz-access-point-alias": "false",
+        }
+        return Response(headers=headers, media_type="application/xml")
 
     def delete_bucket(self, call: Call) -> Response:
         """Answer DeleteBucket."""
@@ -137,22 +143,42 @@ def check_acl(call: Call) -> None:
         raise AWSError("AccessControlListNotSupported", "The bucket does not allow ACLs")
 
 
-def read_limit(query: Mapping[str, str], name: str, maximum: int) -> int:
-    """Return how many entries a listing may have at most."""
+def read_limit(
+    query: Mapping[str, str], name: str, maximum: int, *, default: int | None = None
+) -> int:
+    """Return a number of a listing: how many entries it may have, or behind which one to start.
+
+    Parameters
+    ----------
+    query, name
+        Where it is.
+    maximum
+        What larger numbers are taken for.
+    default
+        Where there is none; the maximum if left out.
+    """
     value = query.get(name)
     if value is None or value == "":
-        return maximum
+        return maximum if default is None else default
     try:
         number = int(value)
     except ValueError as error:
         raise invalid_argument(
             f"Provided {name} not an integer or within integer range", name, value
         ) from error
-    if not 0 <= number < 2**31:
+    if number >= 2**31:
+        raise invalid_argument(
+            f"Provided {name} not an integer or within integer range", name, value
+        )
+    if number < 0:
         raise invalid_argument(
             f"Argument {name} must be an integer between 0 and 2147483647", name, value
         )
     return min(number, maximum)
+
+
+def _arn(bucket: str) -> str:
+    return f"arn:aws:s3:::{bucket}"
 
 
 def _region(call: Call) -> str:
@@ -164,7 +190,7 @@ def _region(call: Call) -> str:
         asked = root.findtext("LocationConstraint") or ""
     if asked == "EU":
         asked = "eu-west-1"
-    if asked == "us-east-1":
+    if asked == here == "us-east-1":
         raise AWSError(
             "InvalidLocationConstraint",
             "The specified location-constraint is not valid",

@@ -142,7 +142,8 @@ def check_conditions(
         unmodified = since is not None and modified <= since
     if unmodified:
         if failed == 304:
-            raise AWSError("NotModified", "Not Modified", 304)
+            # The answer has headers only: those of the object (RFC 9110, 15.4.5).
+            raise AWSError("NotModified", "Not Modified", 304, **object_headers(stored))
         raise precondition_failed("If-None-Match")
 
 

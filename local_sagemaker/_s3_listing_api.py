@@ -165,6 +165,8 @@ def _write_token(last: str) -> str:
 
 def _read_token(token: str) -> str:
     try:
+        if not token:
+            raise ValueError("an empty token")
         return urlsafe_b64decode(token.encode()).decode()
     except (Base64Error, ValueError) as error:
         raise invalid_argument(

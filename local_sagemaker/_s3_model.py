@@ -150,7 +150,7 @@ class Precondition:
         if self.if_match is not None:
             if etag is None:
                 raise no_such_key(key)
-            if self.if_match not in ("*", etag, f'"{etag}"'):
+            if self.if_match.strip('"') not in ("*", etag):
                 raise precondition_failed("If-Match")
 
 

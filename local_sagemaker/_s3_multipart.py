@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from local_sagemaker._s3_checksums import COMPOSITE, Checksum, of_parts
-from local_sagemaker._s3_content import Incoming
+from local_sagemaker._s3_checksums import COMPOSITE, Checksum, Digests, of_parts
+from local_sagemaker._s3_content import ContentReader, Incoming
 from local_sagemaker._s3_index import (
     checksum_columns,
     checksum_of,
@@ -35,7 +35,7 @@ from local_sagemaker._s3_model import (
     invalid_request,
     no_such_upload,
 )
-from local_sagemaker.blobs import Segment
+from local_sagemaker.blobs import CHUNK, Segment
 from local_sagemaker.errors import AWSError
 from local_sagemaker.objects import ANY, Objects
 
@@ -118,6 +118,8 @@ class Uploads:
     ) -> Part:
         """Store received bytes as a part, replacing the one of this number."""
         segment = incoming.keep()
+        if checksum is None and upload.algorithm:
+            checksum = self._checksum(segment, upload.algorithm)
         part = Part(number, segment, incoming.digests.etag, time.time(), checksum)
         with self._database.transaction() as connection:
             self.find(account, upload.bucket, upload.key, upload.id)
@@ -176,6 +178,13 @@ class Uploads:
                 stored = self._objects.index.replace(connection, new)
             self._remove(connection, upload)
         return stored
+
+    def _checksum(self, segment: Segment, algorithm: str) -> Checksum | None:
+        digests = Digests([algorithm])
+        with ContentReader(self._objects.blobs, [segment]) as reader:
+            while data := reader.read(CHUNK):
+                digests.update(data)
+        return digests.checksum(algorithm)
 
     def _assemble(self, upload: Upload, completion: Completion) -> NewObject:
         parts = _select(upload.id, self.parts(upload.id), completion.parts)

@@ -20,8 +20,8 @@ from local_sagemaker._s3_model import (
     invalid_request,
     malformed_xml,
 )
-from local_sagemaker._s3_multipart import Claim, Completion, Uploads, check_number
-from local_sagemaker._s3_object_api import written_headers
+from local_sagemaker._s3_multipart import MAX_PARTS, Claim, Completion, Uploads, check_number
+from local_sagemaker._s3_object_api import encryption_headers, written_headers
 from local_sagemaker._s3_request import (
     Call,
     read_algorithm,
@@ -92,6 +92,7 @@ class MultipartApi:
             text("Key", call.key),
             text("UploadId", upload.id),
         )
+        response.headers.update(encryption_headers(upload.description.headers))
         if algorithm and kind:
             response.headers["x-amz-checksum-algorithm"] = algorithm
             response.headers["x-amz-checksum-type"] = kind
@@ -107,8 +108,14 @@ class MultipartApi:
         number = check_number(call.query.get("partNumber", ""))
         upload = self._find(call)
         checksum = read_checksum(call.headers)
+        if checksum and upload.algorithm not in (None, checksum.algorithm):
+            raise invalid_request(
+                "Checksum Type mismatch occurred, expected checksum Type: "
+                f"{str(upload.algorithm).lower()}, actual checksum Type: "
+                f"{checksum.algorithm.lower()}"
+            )
         part = self._uploads.put_part(call.account, upload, number, incoming, checksum)
-        headers = {"etag": f'"{part.etag}"'}
+        headers = {"etag": f'"{part.etag}"'} | encryption_headers(upload.description.headers)
         if checksum is not None:
             headers[checksum.header] = checksum.value
         return Response(headers=headers)
@@ -175,9 +182,7 @@ class MultipartApi:
         """Answer ListParts."""
         upload = self._find(call)
         limit = read_limit(call.query, "max-parts", _MAX_LISTED)
-        marker = read_limit(call.query, "part-number-marker", 2**31)
-        if "part-number-marker" not in call.query:
-            marker = 0
+        marker = read_limit(call.query, "part-number-marker", MAX_PARTS, default=0)
         found = [part for part in self._uploads.parts(upload.id) if part.number > marker]
         shown = found[:limit]
         elements = [

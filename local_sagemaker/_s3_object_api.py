@@ -84,7 +84,6 @@ class ObjectApi:
             "GetObjectTagging": self.get_tagging,
             "PutObjectTagging": self.put_tagging,
             "DeleteObjectTagging": self.delete_tagging,
-            "GetObjectAttributes": self.get_attributes,
             "GetObjectAcl": self.get_acl,
             "PutObjectAcl": self.put_acl,
         }
@@ -167,7 +166,7 @@ class ObjectApi:
             text("ETag", f'"{stored.info.etag}"'),
             checksum_elements(stored.checksum),
         )
-        response.headers.update(_encryption(stored.description.headers))
+        response.headers.update(encryption_headers(stored.description.headers))
         return response
 
     def delete_object(self, call: Call) -> Response:
@@ -241,58 +240,6 @@ class ObjectApi:
         check_acl(call)
         return Response()
 
-    def get_attributes(self, call: Call) -> Response:
-        """Answer GetObjectAttributes."""
-        stored = self._objects.head(call.account, call.bucket, call.key)
-        asked = {
-            name.strip() for name in call.headers.get("x-amz-object-attributes", "").split(",")
-        }
-        known = {"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
-        if not asked <= known:
-            wrong = ",".join(sorted(asked - known))
-            raise invalid_argument("Invalid attribute name specified.", "ObjectAttributes", wrong)
-        children = []
-        if "ETag" in asked:
-            children.append(text("ETag", stored.info.etag))
-        if "Checksum" in asked and stored.checksum:
-            children.append(group("Checksum", checksum_elements(stored.checksum)))
-        if "ObjectParts" in asked and stored.parts is not None:
-            children.append(self._parts(call, stored))
-        if "StorageClass" in asked:
-            children.append(text("StorageClass", stored.info.storage_class))
-        if "ObjectSize" in asked:
-            children.append(text("ObjectSize", stored.size))
-        response = document("GetObjectAttributesResponse", *children)
-        response.headers["last-modified"] = object_headers(stored)["last-modified"]
-        return response
-
-    def _parts(self, call: Call, stored: StoredObject) -> str:
-        """Return the ObjectParts element; as on AWS parts are shown if they have checksums."""
-        segments = self._objects.index.segments(stored.number)
-        marker = int(call.headers.get("x-amz-part-number-marker") or 0)
-        limit = int(call.headers.get("x-amz-max-parts") or 1000)
-        numbered = [entry for entry in enumerate(segments, 1) if entry[0] > marker]
-        shown = numbered[:limit]
-        elements = [
-            group(
-                "Part",
-                text(checksum.element, checksum.value),
-                text("PartNumber", number),
-                text("Size", segment.size),
-            )
-            for number, (segment, checksum) in shown
-            if checksum is not None
-        ]
-        return group(
-            "ObjectParts",
-            text("IsTruncated", len(numbered) > len(shown)),
-            text("MaxParts", limit),
-            text("NextPartNumberMarker", shown[-1][0] if shown else 0),
-            text("PartNumberMarker", marker),
-            text("PartsCount", stored.parts),
-            *elements,
-        )
-
     def _selected(self, call: Call, stored: StoredObject) -> tuple[tuple[int, int], dict[str, str]]:
         """Return which bytes a call asks for, and the headers that go with them."""
         check_conditions(call.headers, stored)
@@ -316,10 +263,11 @@ class ObjectApi:
 
 def written_headers(stored: StoredObject) -> dict[str, str]:
     """Return the headers that answer a write."""
-    return {"etag": f'"{stored.info.etag}"'} | _encryption(stored.description.headers)
+    return {"etag": f'"{stored.info.etag}"'} | encryption_headers(stored.description.headers)
 
 
-def _encryption(headers: Mapping[str, str]) -> dict[str, str]:
+def encryption_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that repeat what a client asked of encryption."""
     return {name: value for name, value in headers.items() if name.startswith(_SSE)}
 
 

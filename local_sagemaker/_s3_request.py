@@ -4,6 +4,7 @@ It turns text from the wire into the nouns of `_s3_model` and refuses what canno
 must not know what is stored.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
@@ -60,8 +61,11 @@ _REFUSED = (
     ("x-amz-object-lock-", "object lock"),
     ("x-amz-bucket-object-lock-", "object lock"),
     ("x-amz-grant-", "an access control list"),
+    ("x-amz-bucket-namespace", "a namespace of buckets"),
     ("x-amz-write-offset-bytes", "appending to an object"),
+    ("x-amz-if-match-", "deletion on condition of a time or a size"),
 )
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _ACLS = {"private", "bucket-owner-full-control"}
 
 
@@ -120,7 +124,7 @@ def read_call(request: Request, caller: Caller, request_id: str) -> Call:
         bucket=_decode(bucket),
         key=_decode(key),
         query=query,
-        headers=request.headers,
+        headers=dict(request.headers) | _headers_in(query),
         caller=caller,
         request_id=request_id,
     )
@@ -134,6 +138,9 @@ def check_call(call: Call) -> None:
             # An object lock that is expressly off asks for nothing.
             if name.startswith(prefix) and call.headers[name].lower() not in ("false", "off"):
                 raise not_implemented(f"{what} ({name})")
+    ownership = call.headers.get("x-amz-object-ownership", "BucketOwnerEnforced")
+    if ownership != "BucketOwnerEnforced":
+        raise not_implemented(f"object ownership {ownership}")
     acl = call.headers.get("x-amz-acl")
     if acl is not None and acl not in _ACLS:
         raise AWSError("AccessControlListNotSupported", "The bucket does not allow ACLs")
@@ -148,9 +155,10 @@ def check_call(call: Call) -> None:
 def read_description(headers: Mapping[str, str]) -> Description:
     """Return what the headers of a write say about the object."""
     kept = {name: headers[name] for name in _KEPT if headers.get(name)}
-    encoding = [part.strip() for part in kept.pop("content-encoding", "").split(",")]
-    if encoding := [part for part in encoding if part and part != "aws-chunked"]:
-        kept["content-encoding"] = ",".join(encoding)
+    if "aws-chunked" in kept.get("content-encoding", ""):
+        encoding = [part.strip() for part in kept.pop("content-encoding").split(",")]
+        if encoding := [part for part in encoding if part != "aws-chunked"]:
+            kept["content-encoding"] = ", ".join(encoding)
     kept.setdefault("content-type", "binary/octet-stream")
     _check_storage_class(kept)
     if kept.get(_SSE, "AES256") not in ("AES256", "aws:kms", "aws:kms:dsse"):
@@ -158,6 +166,9 @@ def read_description(headers: Mapping[str, str]) -> Description:
     metadata = {
         name.removeprefix(_META): value for name, value in headers.items() if name.startswith(_META)
     }
+    for value in (*kept.values(), *metadata.values()):
+        if _CONTROL.search(value):
+            raise invalid_request("A header's value holds a line break or a control character.")
     size = sum(len(name) + len(value) for name, value in metadata.items())
     if size > MAX_METADATA:
         raise AWSError(
@@ -269,6 +280,16 @@ def _decode(raw: bytes) -> str:
         return unquote_to_bytes(raw).decode()
     except UnicodeDecodeError as error:
         raise _invalid_uri() from error
+
+
+def _headers_in(query: Mapping[str, str]) -> dict[str, str]:
+    # A presigned URL may carry headers in its query, where the signature covers them. Bytes
+    # that Latin-1 lacks are kept as Starlette keeps those of real headers.
+    return {
+        name.lower(): value.encode().decode("latin-1")
+        for name, value in query.items()
+        if name.lower().startswith("x-amz-")
+    }
 
 
 def _is_text(value: str) -> bool:

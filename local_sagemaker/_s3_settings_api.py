@@ -108,8 +108,12 @@ class SettingsApi:
 
     def put_tagging(self, call: Call) -> Response:
         """Answer PutBucketTagging."""
-        tags = json.dumps(parse_tagging(call.body, _MAX_TAGS))
-        self._buckets.put_setting(call.account, call.bucket, "tagging", tags)
+        tags = parse_tagging(call.body, _MAX_TAGS)
+        if tags:
+            value = json.dumps(tags)
+            self._buckets.put_setting(call.account, call.bucket, "tagging", value)
+        else:
+            self._buckets.delete_setting(call.account, call.bucket, "tagging")
         return Response(status_code=_NO_CONTENT)
 
     def get_encryption(self, call: Call) -> Response:

@@ -64,6 +64,8 @@ def error_headers(error: AWSError) -> dict[str, str]:
     """Return the headers that belong to some errors."""
     if error.code == "InvalidRange":
         return {"content-range": f"bytes */{error.members['ActualObjectSize']}"}
+    if error.status == 304:
+        return dict(error.members)
     return {}
 
 

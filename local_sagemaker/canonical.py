@@ -169,6 +169,8 @@ def signature_v2(request: Signed, expires: str, token: str, secret: str) -> byte
     amz_headers = {
         name: value for name, value in request.headers.items() if name.startswith("x-amz-")
     }
+    # botocore puts such headers into the query of a presigned URL, signed like headers.
+    amz_headers |= {name: value for name, value in request.query if name.startswith("x-amz-")}
     if token:
         amz_headers["x-amz-security-token"] = token
     resource = request.raw_path.decode("latin-1")

@@ -17,6 +17,7 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from local_sagemaker._s3_attributes_api import AttributesApi
 from local_sagemaker._s3_body import (
     Promise,
     Reception,
@@ -64,6 +65,7 @@ class S3:
             **SettingsApi(objects.buckets).operations(),
             **ListingApi(objects).operations(),
             **object_api.operations(),
+            **AttributesApi(objects).operations(),
             **multipart.operations(),
         }
         # What to check before the body comes, and what to do with it then.
@@ -117,7 +119,8 @@ class S3:
         if handler is None:
             raise not_implemented(name)
         if call.headers.get("content-length", "0") != "0" or "transfer-encoding" in call.headers:
-            promise = Promise.read(call.headers, payload_hash)
+            about_body = name != "CompleteMultipartUpload"
+            promise = Promise.read(call.headers, payload_hash, checksums=about_body)
             call = replace(call, body=await receive_document(request, promise))
         return await self._run(lambda: handler(call))
 
