@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-SKIPPED = {"__pycache__", ".ipynb_checkpoints", ".git", ".local_sagemaker", "build"}
+SKIPPED = {"__pycache__", "build"}
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,12 @@ SERVING = "local_sagemaker/serving"
 
 
 def source_files(root: Path) -> Iterator[Path]:
-    """Yield the Python files and notebooks below a folder, hidden folders left out."""
-    for path in sorted(root.rglob("*")):
-        inside = path.relative_to(root).parts
-        hidden = any(part in SKIPPED or part.startswith(".venv") for part in inside)
-        if path.suffix in (".py", ".ipynb") and not hidden:
-            yield path
+    """Yield the Python files and notebooks below a folder; hidden folders are not even entered."""
+    for folder, inner, names in os.walk(root):
+        inner[:] = sorted(name for name in inner if name[0] != "." and name not in SKIPPED)
+        for name in sorted(names):
+            if name.endswith((".py", ".ipynb")):
+                yield Path(folder, name)
 
 
 def syntax_trees(path: Path) -> Iterator[ast.Module]:
