@@ -63,9 +63,8 @@ studio: find-python ## Run the fast tests on the versions of Studio's image (Pyt
 	@"$(PYTHON)" tools/bootstrap.py --venv $(studio) --constraints constraints-studio.txt --extra test
 	$(studio)/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
-bench: env ## Run every benchmarks/bench_*.py, each against a named peer
-	@test -n "$$(ls benchmarks/bench_*.py 2>/dev/null)" || { echo "There is no benchmarks/bench_*.py." >&2; exit 1; }
-	@set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(python) "$$script"; done
+bench: env ## Run every script in benchmarks/, each against a named peer
+	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(python) "$$script"; done
 
 clean: ## Remove environments, caches and builds; the data of the local SageMaker stays
 	@if [ -x $(python) ]; then $(python) -m local_sagemaker stop || true; fi
