@@ -55,7 +55,7 @@ def test_another_accounts_data_and_results_are_out_of_reach(
     name = jobs.command("true")
     jobs.completed(name)
     for call in (other.sagemaker.describe_training_job, other.sagemaker.stop_training_job):
-        assert code_of(call, TrainingJobName=name) == "ResourceNotFound"
+        assert code_of(call, TrainingJobName=name) == "ValidationException"
     with pytest.raises(ClientError, match="No S3 objects found under S3 URL"):
         other.submit(
             RoleArn=f"arn:aws:iam::{OTHER}:role/Trainer",

@@ -113,6 +113,7 @@ def test_a_model_trainer_trains(
     assert [line for line in lines if secret.match(line)] == []
 
 
+@pytest.mark.slow
 def test_a_failing_script_is_the_reason_not_the_driver(
     trainer: Callable[..., ModelTrainer], jobs: Jobs
 ) -> None:
@@ -142,6 +143,7 @@ def test_a_missing_requirement_fails_by_name(
     assert "never" not in jobs.lines(name_of(made))
 
 
+@pytest.mark.slow
 def test_a_command_takes_the_place_of_a_script(
     trainer: Callable[..., ModelTrainer], jobs: Jobs
 ) -> None:
@@ -153,6 +155,7 @@ def test_a_command_takes_the_place_of_a_script(
     assert jobs.failed(name_of(made)).endswith("args: a b c in code, exit code: 9")
 
 
+@pytest.mark.slow
 def test_a_script_killed_by_a_signal_says_so(
     trainer: Callable[..., ModelTrainer], jobs: Jobs
 ) -> None:
@@ -161,6 +164,7 @@ def test_a_script_killed_by_a_signal_says_so(
     assert "the script was killed by signal 11 (SIGSEGV)" in jobs.failed(name_of(made))
 
 
+@pytest.mark.slow
 def test_a_stopped_model_trainer_keeps_what_it_saved(
     trainer: Callable[..., ModelTrainer], jobs: Jobs
 ) -> None:
@@ -186,6 +190,7 @@ def test_a_stopped_model_trainer_keeps_what_it_saved(
     assert jobs.results_at(job["ModelArtifacts"]["S3ModelArtifacts"]) == {"partial": "saved"}
 
 
+@pytest.mark.slow
 def test_source_code_may_be_an_archive(
     trainer: Callable[..., ModelTrainer], jobs: Jobs, tmp_path: Path
 ) -> None:

@@ -152,6 +152,7 @@ def test_nothing_of_a_job_outlives_it(jobs: Jobs) -> None:
     wait_until_gone([int(jobs.lines(name)[0].split()[1])])
 
 
+@pytest.mark.slow
 def test_stopping_the_server_ends_its_jobs(fresh: LocalSageMaker) -> None:
     jobs = Jobs(fresh)
     running = jobs.script(HOLDS_ON)
@@ -195,6 +196,7 @@ def test_a_killed_server_leaves_no_process_and_tells_what_happened(fresh: LocalS
         jobs.completed(jobs.command("true"))
 
 
+@pytest.mark.slow
 def test_orphans_of_a_killed_server_and_supervisor_end_with_the_next_start(
     fresh: LocalSageMaker,
 ) -> None:
