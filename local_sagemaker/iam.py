@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from local_sagemaker.errors import AWSError
 from local_sagemaker.identity import EXECUTION_ROLE, Caller
 from local_sagemaker.operations import Handler
 from local_sagemaker.protocol import Reply
@@ -55,13 +56,24 @@ class Iam:
         with self._lock:
             application = self._mounted()
             self._seed(caller.account)
-            return _call(application, caller.account, body, headers)
+            try:
+                return _call(application, caller.account, body, headers)
+            except Exception as error:
+                # Not a 5xx: it would fail again however often a client repeats it.
+                raise AWSError(
+                    "NotImplemented",
+                    "moto, which answers for IAM in the local SageMaker, does not know this: "
+                    f"{type(error).__name__}: {error}. Use AWS for it.",
+                ) from error
 
     def _mounted(self) -> Wsgi:
         if self._application is None:
             from moto.moto_server.werkzeug_app import create_backend_app
 
-            self._application = create_backend_app("iam")
+            application = create_backend_app("iam")
+            # What moto lacks must be seen here, not turned into a page of HTML.
+            application.config["PROPAGATE_EXCEPTIONS"] = True
+            self._application = application
         return self._application
 
     def _seed(self, account: str) -> None:
