@@ -1,7 +1,6 @@
 """The command line: ``python -m workshop_utils``."""
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 
@@ -26,9 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--keep-endpoint", action="store_true", help="leave the endpoint running at the end"
     )
     options = parser.parse_args(arguments)
-    # The SDK tells of every upload and of defaults it takes; what matters is printed by the lab.
-    logging.basicConfig(level=logging.WARNING)
-    logging.getLogger("sagemaker").setLevel(logging.ERROR)
     from workshop_utils import lab1 as lab
 
     try:

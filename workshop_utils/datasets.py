@@ -11,6 +11,8 @@ from typing import Literal
 
 import pandas as pd
 
+from workshop_utils.display import rows
+
 COLUMNS = ["text", "label"]
 DATA = Path(__file__).resolve().parent.parent / "data" / "banking77"
 
@@ -55,7 +57,8 @@ class Dataset:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(str(self))}</p>{self.train.head()._repr_html_()}"
+        some = rows(self.train.sample(min(5, len(self.train)), random_state=0)).to_html()
+        return f"<p>{html.escape(str(self))}</p>{some}"
 
 
 def banking77(source: Literal["workshop", "hub"] = "workshop") -> Dataset:

@@ -16,6 +16,7 @@ from botocore.client import BaseClient
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from pandas.io.formats.style import Styler
 
 _LONG = 300
 _SECRET_MEMBERS = frozenset({"Password", "SecretAccessKey", "SessionToken", "Token"})
@@ -30,6 +31,16 @@ def card(title: str, rows: Mapping[str, str]) -> str:
     )
     caption = f"<caption style='text-align:left'><b>{html.escape(title)}</b></caption>"
     return f"<table>{caption}{cells}</table>"
+
+
+def rows(frame: pd.DataFrame) -> "Styler":
+    """Return a table for reading: left-aligned, whole texts, no index."""
+    left = [("text-align", "left"), ("vertical-align", "top")]
+    return (
+        frame.style.hide(axis="index")
+        .format(precision=3, escape="html")
+        .set_table_styles([{"selector": "th, td", "props": left}])
+    )
 
 
 @dataclass(frozen=True)
@@ -178,6 +189,7 @@ def plot_runs(table: pd.DataFrame, metrics: Sequence[str]) -> "Figure":
         list(map(str, table.index)),
     )
     axes.set_xlim(0, 1.1)
+    axes.set_ylabel(str(table.index.name or ""))
     axes.invert_yaxis()
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=len(metrics), frameon=False)
     return figure

@@ -88,4 +88,5 @@ def table(session: Session, experiment: str, metrics: Sequence[str] = ()) -> pd.
     if not rows:
         return pd.DataFrame(columns=["run"]).set_index("run")
     frame = pd.DataFrame(rows).sort_values("created").drop(columns="created")
-    return frame.set_index("run")
+    # Experiments keeps every number as a float; a seed of 0.0 is not what anybody logged.
+    return frame.set_index("run").convert_dtypes()

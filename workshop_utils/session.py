@@ -204,9 +204,10 @@ def choose_mode(mode: str | None = None) -> Mode:
 
 
 def _quiet_libraries() -> None:
-    # The SDK switches logging on for everybody, and tells of every default that it looks for.
-    for name in ("sagemaker.config", "botocore", "boto3"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    # The SDK switches logging on for everybody, and tells of every step it takes. What goes wrong
+    # is raised.
+    for name in ("sagemaker", "sagemaker.config", "botocore", "boto3"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _start_locally() -> "LocalSageMaker":

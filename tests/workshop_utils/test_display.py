@@ -45,6 +45,16 @@ def test_html_shows_markup_in_values_as_text() -> None:
     assert "<script>" not in shown
 
 
+def test_a_table_for_reading_shows_texts_whole_and_markup_as_text() -> None:
+    long = "a sentence that goes on " * 20
+    shown = display.rows(
+        pd.DataFrame({"text": [long, "<script>"], "score": [0.123456, 1]})
+    ).to_html()
+    assert long in shown
+    assert "<script>" not in shown
+    assert "0.123<" in shown
+
+
 def _png(figure: object) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format="png")  # type: ignore[attr-defined]  # any matplotlib figure
