@@ -68,8 +68,11 @@ class Iam:
 
     def _mounted(self) -> Wsgi:
         if self._application is None:
+            from moto.core.config import default_user_config
             from moto.moto_server.werkzeug_app import create_backend_app
 
+            # Roles are commonly given AmazonSageMakerFullAccess and its like.
+            default_user_config["iam"]["load_aws_managed_policies"] = True
             application = create_backend_app("iam")
             # What moto lacks must be seen here, not turned into a page of HTML.
             application.config["PROPAGATE_EXCEPTIONS"] = True
