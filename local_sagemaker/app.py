@@ -120,6 +120,10 @@ def create_app(
     async def handle(request: Request) -> Response:
         started = time.perf_counter()
         answer = await router(request)
+        if answer.status_code >= 400 and "expect" in request.headers:
+            # Refused before it was told to go on, botocore sends no body, and its next request
+            # on this connection would be taken for one.
+            answer.headers["connection"] = "close"
         _LOG.info(
             "%s %s %d %.1f ms",
             getattr(request.state, "caller", "-"),

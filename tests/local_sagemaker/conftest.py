@@ -2,9 +2,12 @@
 
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from local_sagemaker import LocalSageMaker
@@ -40,6 +43,20 @@ def serve() -> Iterator[Serve]:
         for served in started:
             served.process.kill()
             served.process.communicate()
+
+
+@pytest.fixture(scope="session")
+def s3(local: LocalSageMaker) -> Any:  # noqa: ARG001  (a client needs the server)
+    """Return an S3 client of the local user."""
+    return boto3.client("s3")
+
+
+@pytest.fixture
+def bucket(s3: Any) -> str:
+    """Return the name of a new bucket."""
+    name = f"test-{uuid.uuid4()}"
+    s3.create_bucket(Bucket=name)
+    return name
 
 
 @pytest.fixture(scope="module")
