@@ -126,7 +126,7 @@ def _print_states(title: str, items: list[dict[str, Any]]) -> None:
 
 
 def _logs(options: argparse.Namespace) -> int:
-    from local_sagemaker.log_follower import follow
+    from local_sagemaker.logs.follower import follow
 
     home = Home(options.home)
     if not home.is_one():

@@ -10,33 +10,33 @@ from typing import Any
 from starlette.applications import Starlette
 
 from local_sagemaker.app import Services, create_app
-from local_sagemaker.cloudwatch_logs import CloudWatchLogs
-from local_sagemaker.container import Containers
-from local_sagemaker.deployments import Deployments
+from local_sagemaker.containers.container import Containers
 from local_sagemaker.dispatch import JsonDispatcher, QueryDispatcher, RestJsonDispatcher
-from local_sagemaker.endpoints import Endpoints
-from local_sagemaker.experiments import Experiments
+from local_sagemaker.hosting.deployments import Deployments
+from local_sagemaker.hosting.endpoints import Endpoints
+from local_sagemaker.hosting.routes import Routes
+from local_sagemaker.hosting.runtime import Runtime
 from local_sagemaker.iam import Iam
 from local_sagemaker.identity import Identity
-from local_sagemaker.lineage import Associations, Lineage
-from local_sagemaker.logs import LogStore
-from local_sagemaker.metric_series import MetricSeries
-from local_sagemaker.metrics import Metrics
+from local_sagemaker.jobs.scheduler import Scheduler
+from local_sagemaker.jobs.training import TrainingJobs
+from local_sagemaker.logs.cloudwatch import CloudWatchLogs
+from local_sagemaker.logs.store import LogStore
 from local_sagemaker.objects import Objects
 from local_sagemaker.operations import Handler, Room
 from local_sagemaker.protocol import JsonProtocol, RestJsonProtocol, service_model
 from local_sagemaker.query_protocol import QueryProtocol
 from local_sagemaker.quotas import Quotas
 from local_sagemaker.resources import Resources
-from local_sagemaker.routes import Routes
-from local_sagemaker.runtime import Runtime
 from local_sagemaker.s3 import S3
-from local_sagemaker.scheduler import Scheduler
-from local_sagemaker.search import Search
 from local_sagemaker.settings import Settings
 from local_sagemaker.store import Database, Records
 from local_sagemaker.sts import Sts
-from local_sagemaker.training import TrainingJobs
+from local_sagemaker.tracking.experiments import Experiments
+from local_sagemaker.tracking.lineage import Associations, Lineage
+from local_sagemaker.tracking.metric_series import MetricSeries
+from local_sagemaker.tracking.metrics import Metrics
+from local_sagemaker.tracking.search import Search
 
 
 class Server:

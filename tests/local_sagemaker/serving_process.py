@@ -12,7 +12,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from local_sagemaker.unix_http import ping
+from local_sagemaker.hosting.unix_http import ping
 
 ECHO = """
     def model_fn(model_dir):

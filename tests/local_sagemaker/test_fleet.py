@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 
-from local_sagemaker.container import Containers
-from local_sagemaker.fleet import (
+from local_sagemaker.containers.container import Containers
+from local_sagemaker.hosting.fleet import (
     ClientGone,
     Fleet,
     FleetClosed,
     InvocationTimeout,
     WorkerDied,
 )
+from local_sagemaker.hosting.workers import WorkerFailed, WorkerPlan
 from local_sagemaker.identity import Identity
 from local_sagemaker.settings import ACCOUNT, REGION, Settings
 from local_sagemaker.store import Database
-from local_sagemaker.workers import WorkerFailed, WorkerPlan
 
 OBEDIENT = """
     import os, time

@@ -15,8 +15,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_sagemaker import LocalSageMaker
-from local_sagemaker.log_lines import MAX_EVENT_BYTES, LineSplitter
-from local_sagemaker.logs import GroupKey, LogStore
+from local_sagemaker.logs.lines import MAX_EVENT_BYTES, LineSplitter
+from local_sagemaker.logs.store import GroupKey, LogStore
 from tests.local_sagemaker.training_support import GROUP, Jobs
 
 

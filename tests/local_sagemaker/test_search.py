@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.protocol import service_model
-from local_sagemaker.search_expression import predicate
+from local_sagemaker.tracking.search_expression import predicate
 
 RUNS = (
     # name, learning rate, base model, accuracies, colour

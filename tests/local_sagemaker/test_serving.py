@@ -13,7 +13,7 @@ from textwrap import dedent
 
 import pytest
 
-from local_sagemaker.unix_http import ping
+from local_sagemaker.hosting.unix_http import ping
 from tests.local_sagemaker.serving_process import ECHO, Serve, Served, UnixHTTP, error
 
 

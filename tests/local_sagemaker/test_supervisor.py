@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local_sagemaker.process import MARKER, Exit, SupervisedProcess, sweep
+from local_sagemaker.containers.process import MARKER, Exit, SupervisedProcess, sweep
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1"}
 
@@ -226,7 +226,7 @@ def test_nothing_survives_a_killed_server(tmp_path: Path, marker: str, new_sessi
     )
     server = (
         "import sys, time; from pathlib import Path\n"
-        "from local_sagemaker.process import SupervisedProcess\n"
+        "from local_sagemaker.containers.process import SupervisedProcess\n"
         f"SupervisedProcess([sys.executable, '-c', {job!r}], environment={ENVIRONMENT!r},\n"
         f"    directory=Path({str(tmp_path)!r}), marker={marker!r},\n"
         "    on_output=lambda data: (sys.stdout.buffer.write(data), sys.stdout.flush()))\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local_sagemaker import requirements_check
+from local_sagemaker.containers import requirements_check
 
 
 def run(folder: Path, text: str, **files: str) -> subprocess.CompletedProcess[str]:

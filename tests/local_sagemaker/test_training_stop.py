@@ -13,8 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.containers.process import MARKER
 from local_sagemaker.home import Home
-from local_sagemaker.process import MARKER
 from tests.local_sagemaker.training_support import Jobs
 
 SAVES_WHEN_STOPPED = textwrap.dedent("""

@@ -1,7 +1,7 @@
 """A process group of a job or an endpoint, as the server sees it.
 
-The command runs under `local_sagemaker.supervisor`, one supervisor per process group. This
-module knows pipes and signals; it must not know what a command is for.
+The command runs under `local_sagemaker.containers.supervisor`, one supervisor per process group.
+This module knows pipes and signals; it must not know what a command is for.
 """
 
 import json

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from local_sagemaker.errors import AWSError
 from local_sagemaker.identity import Caller
-from local_sagemaker.log_lines import MAX_EVENT_BYTES
-from local_sagemaker.logs import Event, GroupKey, LogMissing, LogNameTooLong, LogStore, Stream
+from local_sagemaker.logs.lines import MAX_EVENT_BYTES
+from local_sagemaker.logs.store import Event, GroupKey, LogMissing, LogNameTooLong, LogStore, Stream
 from local_sagemaker.operations import Handler
 
 # GetLogEvents and FilterLogEvents answer as many events as fit into 1 MB, 10,000 at most.

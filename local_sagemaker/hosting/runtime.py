@@ -16,12 +16,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from local_sagemaker.errors import AWSError
-from local_sagemaker.fleet import ClientGone, Fleet, FleetClosed, InvocationTimeout, WorkerDied
+from local_sagemaker.hosting.fleet import (
+    ClientGone,
+    Fleet,
+    FleetClosed,
+    InvocationTimeout,
+    WorkerDied,
+)
+from local_sagemaker.hosting.routes import RouteKey, Routes, Variant
+from local_sagemaker.hosting.unix_http import HTTPAnswer
 from local_sagemaker.identity import Caller
 from local_sagemaker.protocol import RestJsonProtocol, request_id, service_model
-from local_sagemaker.routes import RouteKey, Routes, Variant
 from local_sagemaker.serving.errors import INTERNAL_SERVER, error_body
-from local_sagemaker.unix_http import HTTPAnswer
 
 # Seconds from the request to the whole answer (AWS's developer guide, real-time inference).
 INVOCATION_TIMEOUT = 60.0

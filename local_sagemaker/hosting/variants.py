@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from local_sagemaker.machine import usable_cores
-from local_sagemaker.models import ModelSource
+from local_sagemaker.containers.machine import usable_cores
+from local_sagemaker.hosting.models import ModelSource
 
 MEGABYTE = 1024 * 1024
 # AWS's developer guide: 6 MB and 4 MB per request, and four minutes until a container is healthy.

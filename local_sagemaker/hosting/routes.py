@@ -8,7 +8,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from local_sagemaker.fleet import Fleet
+from local_sagemaker.hosting.fleet import Fleet
 
 
 @dataclass(frozen=True)

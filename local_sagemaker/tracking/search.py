@@ -15,9 +15,9 @@ from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
 from local_sagemaker.paging import page
 from local_sagemaker.resources import Resources
-from local_sagemaker.search_expression import as_number, predicate
-from local_sagemaker.search_properties import CASELESS, STRUCTURE, TEXT, Document, resolve
 from local_sagemaker.store import Record
+from local_sagemaker.tracking.search_expression import as_number, predicate
+from local_sagemaker.tracking.search_properties import CASELESS, STRUCTURE, TEXT, Document, resolve
 
 Documents = Callable[[Caller, list[Record]], list[Document]]
 _Hit = tuple[Record, Document]

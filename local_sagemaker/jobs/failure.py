@@ -8,7 +8,7 @@ import re
 import signal
 from collections.abc import Sequence
 
-from local_sagemaker.process import Exit
+from local_sagemaker.containers.process import Exit
 
 MAX_REASON = 1024
 """Longest ``FailureReason`` (botocore's shape ``FailureReason``)."""

@@ -12,18 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from local_sagemaker import failure, training_states
-from local_sagemaker.container import Container, Containers
-from local_sagemaker.log_follower import TRAINING_JOBS
-from local_sagemaker.log_lines import LineSplitter
-from local_sagemaker.logs import LogStore, LogWriter
-from local_sagemaker.metric_definitions import MetricDefinitions, Point
+from local_sagemaker.containers.container import Container, Containers
+from local_sagemaker.containers.process import Exit, SupervisedProcess
+from local_sagemaker.jobs import failure, training_states
+from local_sagemaker.jobs.metric_definitions import MetricDefinitions, Point
+from local_sagemaker.jobs.script_mode import HOST
+from local_sagemaker.jobs.training_launch import Launch, LaunchError, prepare
+from local_sagemaker.jobs.training_results import Results, ResultsError
+from local_sagemaker.logs.follower import TRAINING_JOBS
+from local_sagemaker.logs.lines import LineSplitter
+from local_sagemaker.logs.store import LogStore, LogWriter
 from local_sagemaker.objects import Objects
-from local_sagemaker.process import Exit, SupervisedProcess
-from local_sagemaker.script_mode import HOST
 from local_sagemaker.store import Key, Record, RecordMissing, Records
-from local_sagemaker.training_launch import Launch, LaunchError, prepare
-from local_sagemaker.training_results import Results, ResultsError
 
 STOP_GRACE = 120.0
 """Seconds between SIGTERM and SIGKILL (StopTrainingJob's documentation)."""

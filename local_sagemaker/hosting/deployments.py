@@ -11,22 +11,22 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from local_sagemaker import requirements_check
-from local_sagemaker.container import Container, Containers
+from local_sagemaker.containers import requirements_check
+from local_sagemaker.containers.container import Container, Containers
 from local_sagemaker.errors import AWSError
-from local_sagemaker.fleet import Fleet
-from local_sagemaker.identity import EXECUTION_ROLE
-from local_sagemaker.logs import LogStore, LogWriter
-from local_sagemaker.models import (
+from local_sagemaker.hosting.fleet import Fleet
+from local_sagemaker.hosting.models import (
     ModelDataError,
     container_environment,
     requirements_file,
     stage,
 )
+from local_sagemaker.hosting.routes import Route, RouteKey, Variant
+from local_sagemaker.hosting.variants import VariantPlan
+from local_sagemaker.hosting.workers import STOP_GRACE, WorkerFailed, WorkerPlan
+from local_sagemaker.identity import EXECUTION_ROLE
+from local_sagemaker.logs.store import LogStore, LogWriter
 from local_sagemaker.objects import Objects
-from local_sagemaker.routes import Route, RouteKey, Variant
-from local_sagemaker.variants import VariantPlan
-from local_sagemaker.workers import STOP_GRACE, WorkerFailed, WorkerPlan
 
 _MODEL_SERVER_TIMEOUT = 60
 _REASON_LENGTH = 1024  # FailureReason of DescribeEndpoint, in botocore's model

@@ -8,19 +8,19 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from local_sagemaker import channels, training_launch, training_states
-from local_sagemaker.container import Containers
+from local_sagemaker.containers.container import Containers
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
-from local_sagemaker.logs import LogStore
-from local_sagemaker.metric_definitions import MetricDefinitions, Point
+from local_sagemaker.jobs import channels, training_launch, training_states
+from local_sagemaker.jobs.metric_definitions import MetricDefinitions, Point
+from local_sagemaker.jobs.scheduler import Scheduler, Ticket
+from local_sagemaker.jobs.training_results import model_location
+from local_sagemaker.jobs.training_run import Services, TrainingRun
+from local_sagemaker.logs.store import LogStore
 from local_sagemaker.objects import Objects
 from local_sagemaker.operations import Handler
 from local_sagemaker.resources import Resources
-from local_sagemaker.scheduler import Scheduler, Ticket
 from local_sagemaker.store import Key, Record
-from local_sagemaker.training_results import model_location
-from local_sagemaker.training_run import Services, TrainingRun
 
 NOUN = "TrainingJob"
 

@@ -10,14 +10,14 @@ from functools import partial
 from typing import Any
 
 from local_sagemaker.errors import AWSError, validation_exception
-from local_sagemaker.experiment_documents import ExperimentDocuments, SearchDocuments
 from local_sagemaker.identity import Caller
-from local_sagemaker.lineage import Associations
-from local_sagemaker.metric_series import MetricSeries
 from local_sagemaker.operations import Handler
 from local_sagemaker.resources import Resources
 from local_sagemaker.store import Record
-from local_sagemaker.trial_members import TrialMembers
+from local_sagemaker.tracking.experiment_documents import ExperimentDocuments, SearchDocuments
+from local_sagemaker.tracking.lineage import Associations
+from local_sagemaker.tracking.metric_series import MetricSeries
+from local_sagemaker.tracking.trial_members import TrialMembers
 
 # The three maps of a trial component that an update merges, key by key.
 _MAPS = ("Parameters", "InputArtifacts", "OutputArtifacts")

@@ -1,17 +1,17 @@
 """What Search shows of trials and trial components, where it is more than what Describe shows.
 
 A trial comes with its components, a component with its metrics and its parents. It reads only;
-the rules between them are `local_sagemaker.experiments`' matter.
+the rules between them are `local_sagemaker.tracking.experiments`' matter.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from local_sagemaker.identity import Caller
-from local_sagemaker.metric_series import MetricSeries
 from local_sagemaker.resources import Resources
 from local_sagemaker.store import Record
-from local_sagemaker.trial_members import TrialMembers
+from local_sagemaker.tracking.metric_series import MetricSeries
+from local_sagemaker.tracking.trial_members import TrialMembers
 
 SearchDocuments = Callable[[Caller, list[Record]], list[dict[str, Any]]]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local_sagemaker import daemon
 from local_sagemaker.home import Home, HomeError
-from local_sagemaker.logs import GroupKey, LogMissing, LogStore
+from local_sagemaker.logs.store import GroupKey, LogMissing, LogStore
 
 TRAINING_JOBS = "/aws/sagemaker/TrainingJobs"
 ENDPOINTS = "/aws/sagemaker/Endpoints"

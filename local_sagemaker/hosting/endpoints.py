@@ -10,18 +10,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from local_sagemaker.deployments import Deployed, DeploymentFailed, Deployments
 from local_sagemaker.errors import validation_exception
-from local_sagemaker.fleet import Fleet
-from local_sagemaker.generations import Generations
+from local_sagemaker.hosting.deployments import Deployed, DeploymentFailed, Deployments
+from local_sagemaker.hosting.fleet import Fleet
+from local_sagemaker.hosting.generations import Generations
+from local_sagemaker.hosting.models import model_source
+from local_sagemaker.hosting.routes import Route, RouteKey, Routes
+from local_sagemaker.hosting.variants import VariantPlan, retained
+from local_sagemaker.hosting.workers import WorkerFailed
 from local_sagemaker.identity import Caller
-from local_sagemaker.models import model_source
 from local_sagemaker.operations import Handler
 from local_sagemaker.resources import Resources
-from local_sagemaker.routes import Route, RouteKey, Routes
 from local_sagemaker.store import Key, Record, RecordMissing
-from local_sagemaker.variants import VariantPlan, retained
-from local_sagemaker.workers import WorkerFailed
 
 _LOG = logging.getLogger(__name__)
 _DRAIN = 60.0  # the longest a request may take (AWS's developer guide)

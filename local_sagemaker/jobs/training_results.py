@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from local_sagemaker import archives
-from local_sagemaker.container import Container
+from local_sagemaker.containers.container import Container
 from local_sagemaker.errors import AWSError
+from local_sagemaker.jobs.s3_locations import S3Location
+from local_sagemaker.jobs.training_launch import checkpoint_folder
 from local_sagemaker.objects import Objects
-from local_sagemaker.s3_locations import S3Location
-from local_sagemaker.training_launch import checkpoint_folder
 
 
 class ResultsError(Exception):

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from local_sagemaker.container import Container
-from local_sagemaker.log_lines import LineSplitter
-from local_sagemaker.process import Exit
-from local_sagemaker.unix_http import UnixConnection, ping
+from local_sagemaker.containers.container import Container
+from local_sagemaker.containers.process import Exit
+from local_sagemaker.hosting.unix_http import UnixConnection, ping
+from local_sagemaker.logs.lines import LineSplitter
 
 # From SIGTERM to SIGKILL (AWS's developer guide, "How containers serve requests").
 STOP_GRACE = 30.0

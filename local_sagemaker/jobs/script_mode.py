@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_sagemaker.machine import gpu_count, loopback_interface, usable_cores
+from local_sagemaker.containers.machine import gpu_count, loopback_interface, usable_cores
 
 HOST = "algo-1"
 GROUP = "homogeneousCluster"

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_sagemaker import archives, requirements_check, script_mode
-from local_sagemaker.channels import ChannelError, stage
-from local_sagemaker.container import ROOT, Container
+from local_sagemaker import archives
+from local_sagemaker.containers import requirements_check
+from local_sagemaker.containers.container import ROOT, Container
 from local_sagemaker.errors import AWSError
+from local_sagemaker.jobs import script_mode
+from local_sagemaker.jobs.channels import ChannelError, stage
+from local_sagemaker.jobs.s3_locations import S3Location
 from local_sagemaker.objects import Objects
-from local_sagemaker.s3_locations import S3Location
 
 _DRIVERS = "sm_drivers"
 _WHAT_RUNS = (

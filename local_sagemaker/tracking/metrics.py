@@ -11,9 +11,9 @@ from itertools import groupby
 from typing import Any
 
 from local_sagemaker.identity import Caller
-from local_sagemaker.metric_series import LARGEST_VALUE, MetricSeries, Point
 from local_sagemaker.operations import Handler
 from local_sagemaker.store import Record, Records
+from local_sagemaker.tracking.metric_series import LARGEST_VALUE, MetricSeries, Point
 
 # The service takes points between two weeks before and two hours after now; the SDK checks the
 # same window (sagemaker.core.experiments._metrics).

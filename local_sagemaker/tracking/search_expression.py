@@ -12,7 +12,7 @@ from typing import Any
 from botocore.model import StructureShape
 
 from local_sagemaker.errors import validation_exception
-from local_sagemaker.search_properties import (
+from local_sagemaker.tracking.search_properties import (
     ANY,
     BOOLEAN,
     NUMBER,

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from local_sagemaker.containers.machine import usable_cores
+from local_sagemaker.containers.process import Exit, SupervisedProcess, sweep
 from local_sagemaker.identity import Identity
-from local_sagemaker.machine import usable_cores
-from local_sagemaker.process import Exit, SupervisedProcess, sweep
 from local_sagemaker.settings import Settings, client_environment
 
 ROOT = "/opt/ml"
@@ -202,12 +202,12 @@ def _write_programs(folder: Path) -> None:
 
 
 def _link_package(folder: Path) -> None:
-    """Make this package importable in jobs, where clients need its botocore plugin.
+    """Make `local_sagemaker` importable in jobs, where clients need its botocore plugin.
 
-    Its own folder's parent would do so too, but with everything else that lies there.
+    The folder above it would do so too, but with everything else that lies there.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     link = folder / package.name
     link.unlink(missing_ok=True)
     link.symlink_to(package)

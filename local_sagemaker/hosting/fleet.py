@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from local_sagemaker.unix_http import ConnectionLost, HTTPAnswer
-from local_sagemaker.workers import STOP_GRACE, Worker, WorkerFailed, WorkerPlan
+from local_sagemaker.hosting.unix_http import ConnectionLost, HTTPAnswer
+from local_sagemaker.hosting.workers import STOP_GRACE, Worker, WorkerFailed, WorkerPlan
 
 _LONGEST_BACKOFF = 30.0
 _EXIT_NOTICE = 1.0

@@ -6,9 +6,9 @@ It knows what must be stopped, and when the server ends, stops all of it. It mus
 import threading
 from collections.abc import Collection
 
-from local_sagemaker.deployments import Deployed, DeploymentFailed
-from local_sagemaker.fleet import Fleet
-from local_sagemaker.routes import RouteKey
+from local_sagemaker.hosting.deployments import Deployed, DeploymentFailed
+from local_sagemaker.hosting.fleet import Fleet
+from local_sagemaker.hosting.routes import RouteKey
 
 _CLOSE_GRACE = 2.0
 

@@ -1,0 +1,1 @@
+"""Logs of jobs and endpoints: kept as files, read through CloudWatch Logs or followed."""

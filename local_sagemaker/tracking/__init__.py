@@ -1,0 +1,1 @@
+"""Experiments, their metrics and lineage, and the search over them."""
