@@ -59,8 +59,8 @@ def start(home: Home, port: int | None = None) -> Started:
     """
     home.prepare()
     with home.starting():
-        if home.running():
-            info = _attached(home)
+        info = _attached(home)
+        if info is not None:
             if port is not None and urlsplit(info.url).port != port:
                 raise StartError(
                     f"the local SageMaker of {home.path} already runs at {info.url}. Stop it "
@@ -68,7 +68,10 @@ def start(home: Home, port: int | None = None) -> Started:
                 )
             return Started(info, fresh=False)
         _launch(home, port)
-        return Started(_attached(home), fresh=True)
+        info = _attached(home)
+        if info is None:
+            raise StartError(f"the server ended right after it started:\n{_tail(home)}")
+        return Started(info, fresh=True)
 
 
 def _launch(home: Home, port: int | None) -> None:
@@ -145,21 +148,22 @@ def _rotate(home: Home) -> None:
         home.log.replace(home.log.with_suffix(".log.1"))
 
 
-def _attached(home: Home) -> ServerInfo:
+def _attached(home: Home) -> ServerInfo | None:
+    """Return the running server; None when there is none, or it was just about to end."""
     # Between taking the lock and writing server.json a starting server needs some milliseconds,
     # one with endpoints to bring back more.
     deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
+    while home.running():
         info = home.server()
         if info is not None and reachable(info):
             return info
-        if not home.running():
-            raise StartError(f"the server ended while it started:\n{_tail(home)}")
+        if time.monotonic() > deadline:
+            raise StartError(
+                f"a server holds {home.path / 'lock'} but does not answer. Look at {home.log}; if "
+                "it hangs, end it with `python -m local_sagemaker stop`."
+            )
         time.sleep(0.05)
-    raise StartError(
-        f"a server holds {home.path / 'lock'} but does not answer. Look at {home.log}; if it "
-        "hangs, end it with `python -m local_sagemaker stop`."
-    )
+    return None
 
 
 def reachable(info: ServerInfo) -> bool:

@@ -56,6 +56,8 @@ def run(home: Home, port: int | None = None, ready_fd: int | None = None) -> int
         listener = home.listen(port)
         server, settings, token = _build(home, listener)
     except (HomeError, StoreError, OSError) as error:
+        # First, because whoever hears of it may try again at once.
+        home.unlock()
         tell({"error": str(error)})
         return 2
 
