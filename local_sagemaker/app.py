@@ -88,7 +88,7 @@ class Services:
     query: Mapping[str, QueryDispatcher]
     rest: Mapping[str, RestJsonDispatcher]
     s3: Streamed
-    runtime: Invocations | None
+    runtime: Invocations
     status: Callable[[], dict[str, Any]]
 
 
@@ -200,7 +200,7 @@ class _Router:
             answer = _bound(services.query[service], caller, body, headers)
         else:
             head = path.split("/", 2)[1]
-            if services.runtime and head == "endpoints":
+            if head == "endpoints":
                 _check_scope(service, "sagemaker")
                 return await services.runtime.invoke(request, caller, body)
             rest = services.rest.get(head)

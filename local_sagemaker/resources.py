@@ -105,6 +105,8 @@ class Resources:
         shown = kind.describe.members
         content = {key: value for key, value in params.items() if key in shown and key != "Tags"}
         content |= {key: now for key in (*_CREATED, *_MODIFIED) if key in shown}
+        # A caller that is no Studio user has an empty context.
+        content |= {key: {} for key in ("CreatedBy",) if key in shown}
         record = Record(
             key=self.key(caller, noun, name),
             arn=self.arn(caller, noun, name),
