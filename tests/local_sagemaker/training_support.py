@@ -130,9 +130,7 @@ class Jobs:
         groups = self.logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"]
         if not groups:
             return []
-        answer = self.logs.describe_log_streams(
-            logGroupName=GROUP, logStreamNamePrefix=f"{name}/"
-        )
+        answer = self.logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=f"{name}/")
         streams: list[dict[str, Any]] = answer["logStreams"]
         return streams
 
