@@ -165,10 +165,12 @@ def _write_token(last: str) -> str:
 
 def _read_token(token: str) -> str:
     try:
-        if not token:
-            raise ValueError("an empty token")
-        return urlsafe_b64decode(token.encode()).decode()
-    except (Base64Error, ValueError) as error:
+        last = urlsafe_b64decode(token.encode()).decode()
+    except (Base64Error, ValueError):
+        last = ""
+    # Decoding skips over characters that are not Base64.
+    if not last or _write_token(last) != token:
         raise invalid_argument(
             "The continuation token provided is incorrect", "continuation-token", token
-        ) from error
+        )
+    return last
