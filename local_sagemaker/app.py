@@ -193,7 +193,7 @@ class _Router:
         if target:
             dispatcher = services.json.get(target.partition(".")[0])
             if dispatcher is None:
-                raise _unknown(service)
+                raise _unknown(service, target)
             _check_scope(service, dispatcher.signing_name)
             answer = _bound(dispatcher, caller, target, body)
         elif service in services.query:
@@ -205,7 +205,7 @@ class _Router:
                 return await services.runtime.invoke(request, caller, body)
             rest = services.rest.get(head)
             if rest is None:
-                raise _unknown(service)
+                raise _unknown(service, f"{request.method} {path}")
             _check_scope(service, rest.signing_name)
             query = dict(parse_query(request.scope["query_string"]))
             answer = _bound(rest, caller, request.method, path, query, headers, body)
@@ -291,9 +291,9 @@ def _check_scope(signed: str, asked: str) -> None:
         raise Refused("mismatch", f"Credential should be scoped to correct service: '{asked}'.")
 
 
-def _unknown(service: str) -> AWSError:
+def _unknown(service: str, what: str) -> AWSError:
     return AWSError(
         "NotImplemented",
-        f"The local SageMaker has no service {service!r}. What it answers is listed in "
-        "docs/local-sagemaker.md; use AWS for the rest.",
+        f"{what[:200]} of {service!r} is not part of the local SageMaker. What it answers is "
+        "listed in docs/local-sagemaker.md; use AWS for the rest.",
     )

@@ -5,7 +5,6 @@ really does something with a kind overrides single operations and calls back int
 must not know what any kind is for.
 """
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -17,7 +16,7 @@ from local_sagemaker.identity import Caller
 from local_sagemaker.kinds import declared_kinds
 from local_sagemaker.operations import Handler
 from local_sagemaker.paging import ordered, page, select
-from local_sagemaker.store import Key, Record, RecordExists, RecordMissing, Records
+from local_sagemaker.store import Key, Record, RecordExists, RecordMissing, Records, now
 
 MAX_TAGS = 50
 _CREATED = ("CreationTime", "CreatedAt", "CreateDate")
@@ -101,17 +100,17 @@ class Resources:
         """
         kind = self.kinds[noun]
         name = params[kind.name_key] if name is None else name
-        now = time.time()
+        moment = now()
         shown = kind.describe.members
         content = {key: value for key, value in params.items() if key in shown and key != "Tags"}
-        content |= {key: now for key in (*_CREATED, *_MODIFIED) if key in shown}
+        content |= {key: moment for key in (*_CREATED, *_MODIFIED) if key in shown}
         # A caller that is no Studio user has an empty context.
         content |= {key: {} for key in ("CreatedBy",) if key in shown}
         record = Record(
             key=self.key(caller, noun, name),
             arn=self.arn(caller, noun, name),
-            created=now,
-            modified=now,
+            created=moment,
+            modified=moment,
             status=status or kind.status,
             body=content | (body or {}),
             private=private or {},

@@ -134,6 +134,8 @@ class Server:
             sagemaker |= room.operations()
         metrics = Metrics(self.series, self.records, self.experiments.trial_component)
         metrics_api = _rest("sagemaker-metrics", metrics.operations())
+        # Without a room, it refuses each operation by its name.
+        human_loops = _rest("sagemaker-a2i-runtime", {})
         return Services(
             json={
                 "SageMaker": _json("sagemaker", sagemaker),
@@ -146,7 +148,11 @@ class Server:
                     QueryProtocol(service_model("iam")), iam.operations(), iam.forward
                 ),
             },
-            rest={"BatchPutMetrics": metrics_api, "BatchGetMetrics": metrics_api},
+            rest={
+                "BatchPutMetrics": metrics_api,
+                "BatchGetMetrics": metrics_api,
+                "human-loops": human_loops,
+            },
             s3=self.s3,
             runtime=self.runtime,
             status=self.status,

@@ -17,6 +17,11 @@ from pathlib import Path
 from typing import Any
 
 
+def now() -> float:
+    """Return seconds since the epoch, to the microsecond, which is all that clients can hold."""
+    return round(time.time(), 6)
+
+
 class StoreError(Exception):
     """The state on disk cannot be used; the message says why and what to do."""
 
@@ -264,7 +269,7 @@ class Records:
             if record is None:
                 raise RecordMissing(key)
             change(record)
-            record.modified = time.time()
+            record.modified = now()
             connection.execute(
                 "UPDATE records SET arn = ?, created = ?, modified = ?, status = ?, body = ?, "
                 "private = ? WHERE account = ? AND region = ? AND kind = ? AND name = ?",

@@ -1,7 +1,9 @@
 """What the tests of the core share: being refused, raw signed requests, and checked answers."""
 
 import http.client
+import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,6 +100,15 @@ def send(
         return Answer(response.status, received, response.read())
     finally:
         connection.close()
+
+
+def code_of(answer: Answer) -> str:
+    """Return the code of an error in whatever format it came."""
+    if answer.body.startswith(b"<?xml"):
+        found = re.search(rb"<Code>(\w+)</Code>", answer.body)
+        assert found is not None
+        return found[1].decode()
+    return str(answer.headers.get("x-amzn-errortype") or json.loads(answer.body)["__type"])
 
 
 def signed(

