@@ -5,6 +5,7 @@ disk, never changes, and is deleted once nothing refers to it and nobody holds i
 knows files and names; it must not know buckets, keys, or where references are kept.
 """
 
+import errno
 import fcntl
 import hashlib
 import itertools
@@ -21,6 +22,9 @@ from types import TracebackType
 
 CHUNK = 1 << 20
 """How many bytes are read, hashed or written at a time."""
+
+RESERVE = 16 << 20
+"""Bytes that blobs leave free on the disk: deleting needs room in the database's log."""
 
 _BATCH = 200
 _NAME = re.compile(r"[0-9a-f]{64}")
@@ -224,6 +228,9 @@ class BlobWriter:
 
     def write(self, data: bytes) -> None:
         """Append bytes; `OSError` when the disk cannot take them."""
+        disk = os.statvfs(self._blobs.folder)
+        if disk.f_bavail * disk.f_frsize < RESERVE + len(data):
+            raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} (all but a reserve is used)")
         rest = memoryview(data)
         while rest:
             # A raw write may take less than it was given, for instance on a filling disk.

@@ -302,6 +302,17 @@ def test_an_open_stream_outlives_its_object(store: Store) -> None:
     assert store.blobs() == [hashlib.sha256(b"new").hexdigest()]
 
 
+def test_a_full_disk_can_still_be_emptied(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.put("k", b"data")
+    # Deleting writes to the database's log: with not a block left, nothing could be freed.
+    monkeypatch.setattr("local_sagemaker.blobs.RESERVE", 1 << 62)
+    with pytest.raises(OSError, match="No space left on device"):
+        store.put("k", b"more")
+    assert store.get("k") == b"data"
+    store.objects.delete(ACCOUNT, BUCKET, "k")
+    assert store.blobs() == []
+
+
 def test_a_missing_file_is_told_and_not_waited_for(store: Store) -> None:
     store.put("k", b"gone")
     for path in (store.folder / "s3").rglob(hashlib.sha256(b"gone").hexdigest()):
