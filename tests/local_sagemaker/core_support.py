@@ -34,7 +34,9 @@ def refused(call: Callable[..., Any], code: str, status: int | None = None, **pa
     response = caught.value.response
     assert response["Error"]["Code"] == code, response
     metadata = response["ResponseMetadata"]
-    assert metadata["RetryAttempts"] == 0
+    # boto3 before 1.44 takes a bad digest for an accident on the way and sends once more.
+    if code != "BadDigest":
+        assert metadata["RetryAttempts"] == 0
     if status is not None:
         assert metadata["HTTPStatusCode"] == status
     return str(response["Error"].get("Message", ""))
