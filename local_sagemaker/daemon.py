@@ -5,6 +5,7 @@ it is not, so that nobody polls. This module must not import the server itself: 
 notebook loads.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -20,6 +21,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import psutil
 
 from local_sagemaker.home import Home, HomeError, ServerInfo
 from local_sagemaker.settings import default_run_dir
@@ -213,30 +216,45 @@ def stop(home: Home) -> bool:
     Running jobs and endpoints end with it: jobs are Failed with a reason, endpoints come back
     with the next start.
     """
-    signal_number = signal.SIGTERM
-    told: int | None = None
+    number = signal.SIGTERM
+    server: psutil.Process | None = None
     deadline = time.monotonic() + _STOP_SECONDS
     while home.running():
         # The lock is the proof that this process is the server: a file alone may be stale.
         pid = home.holder()
-        if pid is not None and pid != told:
-            _signal(pid, signal_number)
-            told = pid
+        if pid is not None and (server is None or server.pid != pid):
+            server = _signalled(pid, number)
         if time.monotonic() > deadline:
-            if signal_number == signal.SIGKILL:
+            if number == signal.SIGKILL:
                 raise StartError(f"the server of {home.path} (process {pid}) cannot be ended.")
-            signal_number, told = signal.SIGKILL, None
+            number, server = signal.SIGKILL, None
             deadline += 10
         time.sleep(0.02)
     if home.is_one():
         home.forget_server()
-    return told is not None
+    if server is None:
+        return False
+    _wait(server)
+    return True
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
+def _signalled(pid: int, number: signal.Signals) -> psutil.Process | None:
     try:
-        os.kill(pid, number)
-    except ProcessLookupError:
+        process = psutil.Process(pid)
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return None
+    return process
+
+
+def _wait(process: psutil.Process) -> None:
+    # It gave up its lock, and has only to go. Whose child it is, that has to notice, is not known.
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.005)
+                continue
         return
 
 

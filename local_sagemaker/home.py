@@ -12,6 +12,7 @@ import json
 import os
 import random
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,7 +77,9 @@ class Home:
         with self._writing():
             if self.is_one():
                 return
-            if self.path.exists() and any(map(_foreign, self.path.iterdir())):
+            foreign = self.path.exists() and any(map(_foreign, self.path.iterdir()))
+            # Another process may have made it one meanwhile.
+            if foreign and not self.is_one():
                 raise HomeError(
                     f"{self.path} holds other files. Choose an empty or new folder with --home."
                 )
@@ -188,7 +191,10 @@ class Home:
 
     def forget_server(self) -> None:
         """Remove what a server wrote about itself."""
-        (self.path / "server.json").unlink(missing_ok=True)
+        path = self.path / "server.json"
+        if path.exists():
+            with self._writing():
+                path.unlink(missing_ok=True)
 
     def write_credentials(self, credentials: Credentials) -> None:
         """Keep the local user's key for clients."""
@@ -225,8 +231,8 @@ class Home:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(text)

@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
-import botocore.session
+from botocore.loaders import create_loader
 from botocore.model import (
     ListShape,
     MapShape,
@@ -37,8 +37,8 @@ _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 @cache
 def service_model(service: str) -> ServiceModel:
     """Return botocore's model of a service, loaded once."""
-    model: ServiceModel = botocore.session.get_session().get_service_model(service)
-    return model
+    # Without a session: it would read the user's AWS configuration, and fail with it.
+    return ServiceModel(create_loader().load_service_model(service, "service-2"), service)
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def client_environment(
         _PLUGINS: _plugins(os.environ.get(_PLUGINS, "")),
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(home / "client" / "sagemaker-config.yaml"),
     }
-    no_proxy = _no_proxy(os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "")
+    no_proxy = _no_proxy(f"{os.environ.get('NO_PROXY', '')},{os.environ.get('no_proxy', '')}")
     return environment | {"NO_PROXY": no_proxy, "no_proxy": no_proxy}
 
 
@@ -132,7 +132,7 @@ def _plugins(current: str) -> str:
 
 def _no_proxy(current: str) -> str:
     hosts = [host.strip() for host in current.split(",") if host.strip()]
-    return ",".join([*hosts, *(h for h in ("127.0.0.1", "localhost") if h not in hosts)])
+    return ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
 
 
 def write_client_files(home: Path) -> None:
