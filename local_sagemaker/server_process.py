@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -73,6 +74,8 @@ def run(home: Home, port: int | None = None, ready_fd: int | None = None) -> int
         _serve(server, listener, ready)
     finally:
         server.close()
+        # Nothing runs any more, and what is to be kept is in the home.
+        shutil.rmtree(settings.run_dir, ignore_errors=True)
         home.forget_server()
         home.unlock()
     return 0

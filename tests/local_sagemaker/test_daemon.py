@@ -218,6 +218,7 @@ class TestStopping:
             connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
             assert daemon.stop(home) is True
         assert not servers_of(home)
+        assert not default_run_dir(home.path).exists()
         with socket.create_server(("127.0.0.1", target.port or 0)):
             pass
         assert daemon.stop(home) is False
