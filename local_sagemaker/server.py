@@ -22,13 +22,13 @@ from local_sagemaker.jobs.scheduler import Scheduler
 from local_sagemaker.jobs.training import TrainingJobs
 from local_sagemaker.logs.cloudwatch import CloudWatchLogs
 from local_sagemaker.logs.store import LogStore
-from local_sagemaker.objects import Objects
 from local_sagemaker.operations import Handler, Room
 from local_sagemaker.protocol import JsonProtocol, RestJsonProtocol, service_model
 from local_sagemaker.query_protocol import QueryProtocol
 from local_sagemaker.quotas import Quotas
 from local_sagemaker.resources import Resources
-from local_sagemaker.s3 import S3
+from local_sagemaker.s3.objects import Objects
+from local_sagemaker.s3.service import S3
 from local_sagemaker.settings import Settings
 from local_sagemaker.store import Database, Records
 from local_sagemaker.sts import Sts

@@ -9,10 +9,10 @@ from typing import Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
-from local_sagemaker import _s3_xml
 from local_sagemaker.errors import AWSError
 from local_sagemaker.protocol import JsonProtocol, Reply, RestJsonProtocol, request_id
 from local_sagemaker.query_protocol import QueryProtocol
+from local_sagemaker.s3 import xml
 from local_sagemaker.signatures import Refused
 
 Format = Literal["json", "rest-json", "query", "s3"]
@@ -71,7 +71,7 @@ def error_response(error: AWSError, request: Request, expected: Format) -> Respo
     """Return the response that tells of an error."""
     if expected == "s3":
         path = request.url.path
-        return _s3_xml.error_response(error, request.method, path, request_id())
+        return xml.error_response(error, request.method, path, request_id())
     if expected == "query":
         return response(QueryProtocol.error(error))
     if expected == "rest-json":

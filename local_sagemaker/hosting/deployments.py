@@ -26,7 +26,7 @@ from local_sagemaker.hosting.variants import VariantPlan
 from local_sagemaker.hosting.workers import STOP_GRACE, WorkerFailed, WorkerPlan
 from local_sagemaker.identity import EXECUTION_ROLE
 from local_sagemaker.logs.store import LogStore, LogWriter
-from local_sagemaker.objects import Objects
+from local_sagemaker.s3.objects import Objects
 
 _MODEL_SERVER_TIMEOUT = 60
 _REASON_LENGTH = 1024  # FailureReason of DescribeEndpoint, in botocore's model

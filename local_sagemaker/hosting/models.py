@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from local_sagemaker import archives
 from local_sagemaker.errors import AWSError, validation_exception
-from local_sagemaker.objects import Objects
+from local_sagemaker.s3.objects import Objects
 
 _SUBMIT_DIRECTORY = "SAGEMAKER_SUBMIT_DIRECTORY"
 

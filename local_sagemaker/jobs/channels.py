@@ -14,7 +14,7 @@ from typing import Any
 
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.jobs.s3_locations import S3Location
-from local_sagemaker.objects import Objects
+from local_sagemaker.s3.objects import Objects
 
 
 class ChannelError(Exception):

@@ -17,9 +17,9 @@ from local_sagemaker.jobs.scheduler import Scheduler, Ticket
 from local_sagemaker.jobs.training_results import model_location
 from local_sagemaker.jobs.training_run import Services, TrainingRun
 from local_sagemaker.logs.store import LogStore
-from local_sagemaker.objects import Objects
 from local_sagemaker.operations import Handler
 from local_sagemaker.resources import Resources
+from local_sagemaker.s3.objects import Objects
 from local_sagemaker.store import Key, Record
 
 NOUN = "TrainingJob"

@@ -18,7 +18,7 @@ from local_sagemaker.errors import AWSError
 from local_sagemaker.jobs import script_mode
 from local_sagemaker.jobs.channels import ChannelError, stage
 from local_sagemaker.jobs.s3_locations import S3Location
-from local_sagemaker.objects import Objects
+from local_sagemaker.s3.objects import Objects
 
 _DRIVERS = "sm_drivers"
 _WHAT_RUNS = (

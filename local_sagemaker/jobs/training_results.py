@@ -12,7 +12,7 @@ from local_sagemaker.containers.container import Container
 from local_sagemaker.errors import AWSError
 from local_sagemaker.jobs.s3_locations import S3Location
 from local_sagemaker.jobs.training_launch import checkpoint_folder
-from local_sagemaker.objects import Objects
+from local_sagemaker.s3.objects import Objects
 
 
 class ResultsError(Exception):

@@ -22,7 +22,7 @@ from local_sagemaker.jobs.training_results import Results, ResultsError
 from local_sagemaker.logs.follower import TRAINING_JOBS
 from local_sagemaker.logs.lines import LineSplitter
 from local_sagemaker.logs.store import LogStore, LogWriter
-from local_sagemaker.objects import Objects
+from local_sagemaker.s3.objects import Objects
 from local_sagemaker.store import Key, Record, RecordMissing, Records
 
 STOP_GRACE = 120.0

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_sagemaker import LocalSageMaker
-from local_sagemaker._s3_checksums import FULL_OBJECT, Checksum, hasher, of_parts
+from local_sagemaker.s3.checksums import FULL_OBJECT, Checksum, hasher, of_parts
 from tests.local_sagemaker.core_support import Answer, refused, send, signed
 from tests.local_sagemaker.s3_support import blobs, server_process, until
 

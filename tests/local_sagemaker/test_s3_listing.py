@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from local_sagemaker import LocalSageMaker
-from local_sagemaker.objects import Objects
+from local_sagemaker.s3.objects import Objects
 from local_sagemaker.store import Database
 from tests.local_sagemaker.core_support import ACCOUNT, REGION, refused
 

@@ -15,10 +15,10 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_sagemaker import LocalSageMaker
-from local_sagemaker._s3_model import Description
-from local_sagemaker._s3_multipart import Claim, Completion, Uploads
 from local_sagemaker.errors import AWSError
-from local_sagemaker.objects import Objects
+from local_sagemaker.s3.model import Description
+from local_sagemaker.s3.multipart import Claim, Completion, Uploads
+from local_sagemaker.s3.objects import Objects
 from local_sagemaker.store import Database
 from tests.local_sagemaker.core_support import ACCOUNT, REGION
 from tests.local_sagemaker.s3_support import OTHER_ACCOUNT, blobs, server_process
@@ -305,7 +305,7 @@ def test_an_open_stream_outlives_its_object(store: Store) -> None:
 def test_a_full_disk_can_still_be_emptied(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.put("k", b"data")
     # Deleting writes to the database's log: with not a block left, nothing could be freed.
-    monkeypatch.setattr("local_sagemaker.blobs.RESERVE", 1 << 62)
+    monkeypatch.setattr("local_sagemaker.s3.blobs.RESERVE", 1 << 62)
     with pytest.raises(OSError, match="No space left on device"):
         store.put("k", b"more")
     assert store.get("k") == b"data"
@@ -366,3 +366,17 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(fresh: LocalSage
             assert found == data or found == sent.get(key)
             acknowledged[key] = found
         sent.clear()
+
+
+def test_who_stores_within_a_transaction_does_not_wait_for_the_collector(store: Store) -> None:
+    def replace_many_times() -> None:
+        for _ in range(20):
+            with store.database.transaction():
+                for _ in range(20):
+                    store.put("key", os.urandom(16))
+
+    writer = threading.Thread(target=replace_many_times, daemon=True)
+    writer.start()
+    writer.join(60)
+    assert not writer.is_alive(), "the writer and the collector wait for each other"
+    assert len(store.blobs()) == 1
