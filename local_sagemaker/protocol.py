@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
-from botocore.loaders import create_loader
+from botocore.loaders import Loader, create_loader
 from botocore.model import (
     ListShape,
     MapShape,
@@ -38,7 +38,13 @@ _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 def service_model(service: str) -> ServiceModel:
     """Return botocore's model of a service, loaded once."""
     # Without a session: it would read the user's AWS configuration, and fail with it.
-    return ServiceModel(create_loader().load_service_model(service, "service-2"), service)
+    return ServiceModel(_loader().load_service_model(service, "service-2"), service)
+
+
+@cache
+def _loader() -> Loader:
+    # One for all, because each looks through the folders of all services.
+    return create_loader()
 
 
 @dataclass(frozen=True)
