@@ -133,13 +133,21 @@ def _answer(pipe: int, deadline: float) -> bytes | None:
 
 
 def _server_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the server's environment: this one, with this package where Python finds it."""
+    """Return the server's environment: this one, with this package where Python finds it.
+
+    The user's keys and settings for AWS stay out of it.
+    """
     package = str(Path(__file__).resolve().parent.parent)
     # Entries may be relative, and the server works in its home.
     path = [str(Path(entry).absolute()) for entry in _entries(environment.get("PYTHONPATH", ""))]
     if package not in (*path, *site.getsitepackages(), site.getusersitepackages()):
         path.insert(0, package)
-    return {**environment, "PYTHONPATH": os.pathsep.join(path)}
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith(("AWS_", "BOTOCORE_"))
+    }
+    return kept | {"PYTHONPATH": os.pathsep.join(path)}
 
 
 def _entries(path: str) -> list[str]:

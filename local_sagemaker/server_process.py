@@ -47,9 +47,6 @@ def run(home: Home, port: int | None = None, ready_fd: int | None = None) -> int
         The process's exit code.
     """
     tell = _say if ready_fd is None else _teller(ready_fd)
-    for name in [name for name in os.environ if name.startswith(("AWS_", "BOTOCORE_"))]:
-        # They are for clients. A profile that is not there would keep botocore from loading.
-        del os.environ[name]
     try:
         home.prepare()
         if not home.lock():

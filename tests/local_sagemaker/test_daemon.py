@@ -317,6 +317,10 @@ class TestEnvironment:
                 assert os.environ[name] == "intranet.example,127.0.0.1,localhost"
             assert not {"AWS_PROFILE", "AWS_ENDPOINT_URL_STS"} & set(os.environ)
             assert client_of("sts").get_caller_identity()["Account"] == "111122223333"
+            info = Home(local.home).server()
+            assert info is not None
+            inherited = psutil.Process(info.pid).environ()
+            assert not [name for name in inherited if name.startswith("AWS_")]
             # After an exception, too.
             raise LookupError
         assert dict(os.environ) == before

@@ -189,6 +189,11 @@ class TestOpening:
         modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
         assert modes == dict.fromkeys(("state.db", "state.db-wal", "state.db-shm"), 0o600)
 
+    def test_every_commit_reaches_the_disk(self, database: Database) -> None:
+        """What only a power failure would show: 2 is FULL in SQLite's documentation."""
+        assert [tuple(row) for row in database.query("PRAGMA synchronous")] == [(2,)]
+        assert [tuple(row) for row in database.query("PRAGMA journal_mode")] == [("wal",)]
+
     def test_a_step_runs_once(self, path: Path) -> None:
         steps = ["CREATE TABLE t (a)", "INSERT INTO t VALUES (1)"]
         for known in (steps[:1], steps, steps):

@@ -3,6 +3,7 @@
 Each service's client must understand the refusal: its own code, HTTP 403, no retry.
 """
 
+import hashlib
 import json
 import re
 import urllib.error
@@ -199,6 +200,25 @@ def test_a_body_that_was_changed(local: LocalSageMaker) -> None:
         for e in client_of("sagemaker").list_experiments()["ExperimentSummaries"]
     ]
     assert "evil" not in names
+
+
+def test_a_body_whose_hash_was_signed_and_that_was_changed(local: LocalSageMaker) -> None:
+    """Some clients name the hash in a header, where it is signed with the rest."""
+    body = b'{"ExperimentName":"mine"}'
+    named = json_request("CreateExperiment") | {
+        "X-Amz-Content-SHA256": hashlib.sha256(body).hexdigest()
+    }
+    headers = signed(local, "POST", "/", named, body)
+    answer = send(local, "POST", "/", headers, body.replace(b"mine", b"evil"))
+    assert (answer.status, code_of(answer)) == (403, "InvalidSignatureException")
+    assert b"not the one that was signed" in answer.body
+
+
+def test_a_body_that_is_signed_as_unsigned(local: LocalSageMaker) -> None:
+    named = json_request("ListModels") | {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}
+    answer = send(local, "POST", "/", signed(local, "POST", "/", named, b"{}"), b"{}")
+    assert (answer.status, code_of(answer)) == (403, "InvalidSignatureException")
+    assert b"must be signed" in answer.body
 
 
 def test_an_object_s_body_that_was_changed(local: LocalSageMaker) -> None:
