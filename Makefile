@@ -7,10 +7,13 @@ PYTHON ?= $(shell for name in python3 python3.12 python3.11 python3.13 python; d
 	"$$name" -c "" 2>/dev/null && echo "$$name" && break; done)
 VENV ?= .venv
 PYTEST_ARGS ?=
+JOBS ?= 2
 LAB_ARGS ?=
 
 python := "$(VENV)/bin/python"
 studio := .venv-studio
+# A file's tests stay in one process, and so do the servers that they share.
+fast = -m "not slow" -n $(JOBS) --dist loadfile
 
 # Idle OpenMP threads that spin steal the core from the next process: five times slower on two cores.
 OMP_WAIT_POLICY ?= PASSIVE
@@ -31,6 +34,7 @@ help: ## List the targets and settings
 ##              libraries; https://download.pytorch.org/whl/cpu has CPU builds. Default: pip's own
 ## VENV         where the environment lies; default: .venv
 ## PYTEST_ARGS  more arguments for pytest, such as -x or -k endpoint
+## JOBS         how many processes the fast tests run in; default: 2. With 0 they run in pytest's own
 ## LAB_ARGS     more arguments for JupyterLab, such as --no-browser or --port 8899
 
 .PHONY: find-python
@@ -54,14 +58,14 @@ check: env ## Check style and types and run the fast tests: under 3 minutes
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
-	$(python) -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(python) -m pytest $(fast) $(PYTEST_ARGS)
 
 test: check ## Run all checks and tests, whole notebooks included: under 12 minutes
 	$(python) -m pytest -m slow $(PYTEST_ARGS)
 
 studio: find-python ## Run the fast tests on the versions of Studio's image (Python 3.11 or 3.12 needed)
 	@"$(PYTHON)" tools/bootstrap.py --venv $(studio) --constraints constraints-studio.txt --extra test
-	$(studio)/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(studio)/bin/python -m pytest $(fast) $(PYTEST_ARGS)
 
 bench: env ## Run every script in benchmarks/, each against a named peer
 	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(python) "$$script"; done
