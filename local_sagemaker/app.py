@@ -98,7 +98,6 @@ def create_app(
     port: int,
     *,
     token: str,
-    lifespan: Callable[[Any], Any] | None = None,
 ) -> Starlette:
     """Return the application.
 
@@ -112,8 +111,6 @@ def create_app(
         The port that a Host header must name.
     token
         Opens the server's own pages below ``/_local/`` to the command line.
-    lifespan
-        Starlette's context of the running application.
     """
     router = _Router(services, identity, port, token)
 
@@ -133,10 +130,7 @@ def create_app(
         )
         return answer
 
-    return Starlette(
-        routes=[Route("/{path:any}", handle, methods=_METHODS)],
-        lifespan=lifespan,
-    )
+    return Starlette(routes=[Route("/{path:any}", handle, methods=_METHODS)])
 
 
 class _Router:

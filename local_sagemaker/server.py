@@ -3,8 +3,7 @@
 This is the one place that knows every room. It must not answer a request itself.
 """
 
-import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -86,13 +85,7 @@ class Server:
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
-        return create_app(
-            self._services(),
-            self.identity,
-            self.settings.port,
-            token=self._token,
-            lifespan=self._lifespan,
-        )
+        return create_app(self._services(), self.identity, self.settings.port, token=self._token)
 
     def status(self) -> dict[str, Any]:
         """Return what runs, for people."""
@@ -157,10 +150,6 @@ class Server:
             runtime=self.runtime,
             status=self.status,
         )
-
-    @contextlib.asynccontextmanager
-    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        yield
 
     def close(self) -> None:
         """Close what is open; the state on disk stays."""
