@@ -16,9 +16,13 @@ from workshop_utils import instances
 from workshop_utils.display import card
 from workshop_utils.session import PREFIX, Session
 
-# Newest first; an older SDK knows only the older ones.
-_IMAGES = ("5.5.3", "4.51.3", "4.49.0")
+# What jobs write today is read by transformers 5 only. Studio's SDK (3.12) knows no image that has
+# it, although its registry does; the URI differs in the version alone.
+_TRANSFORMERS = "5.5.3"
+_KNOWN_TO_EVERY_SDK = "4.51.3"
 _PYTORCH = "pytorch2.6.0"
+# Before it answers, the container installs the model's requirements from the internet.
+_STARTUP_SECONDS = 600
 _RUNNING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 VARIANT = "AllTraffic"
 
@@ -28,26 +32,30 @@ class EndpointFailed(Exception):
 
 
 def inference_image(region: str, instance_type: str) -> str:
-    """Return the URI of the newest Hugging Face inference image that this SDK knows."""
+    """Return the URI of the Hugging Face inference image, the same one with every SDK.
+
+    Raises
+    ------
+    EndpointFailed
+        When there is none for the region or the instance type.
+    """
     from sagemaker.core import image_uris
 
-    refusal: ValueError | None = None
-    for version in _IMAGES:
-        try:
-            uri: str = image_uris.retrieve(
-                framework="huggingface",
-                region=region,
-                version=version,
-                base_framework_version=_PYTORCH,
-                py_version="py312",
-                instance_type=instance_type,
-                image_scope="inference",
-            )
-        except ValueError as error:
-            refusal = error
-        else:
-            return uri
-    raise EndpointFailed(f"No Hugging Face inference image fits {instance_type}: {refusal}")
+    try:
+        uri: str = image_uris.retrieve(
+            framework="huggingface",
+            region=region,
+            version=_KNOWN_TO_EVERY_SDK,
+            base_framework_version=_PYTORCH,
+            py_version="py312",
+            instance_type=instance_type,
+            image_scope="inference",
+        )
+    except ValueError as error:
+        raise EndpointFailed(
+            f"No Hugging Face inference image fits {instance_type} in {region}: {error}"
+        ) from error
+    return uri.replace(f"transformers{_KNOWN_TO_EVERY_SDK}", f"transformers{_TRANSFORMERS}")
 
 
 @dataclass(frozen=True)
@@ -220,17 +228,25 @@ def deploy(
                 model_name=endpoint.name,
                 instance_type=instance_type,
                 initial_instance_count=1,
+                container_startup_health_check_timeout_in_seconds=_STARTUP_SECONDS,
             )
         ],
         tags=_tags(session),
         **place,
     )
-    EndpointResource.create(
-        endpoint_name=endpoint.name,
-        endpoint_config_name=endpoint.name,
-        tags=_tags(session),
-        **place,
-    )
+    try:
+        EndpointResource.create(
+            endpoint_name=endpoint.name,
+            endpoint_config_name=endpoint.name,
+            tags=_tags(session),
+            **place,
+        )
+    except ClientError as error:
+        endpoint.delete()
+        raise EndpointFailed(
+            f"{endpoint.name} was refused: {error}. With ResourceLimitExceeded, ask for a higher "
+            f"quota of '{instance_type} for endpoint usage', or pass another instance_type."
+        ) from error
     status = _settled(endpoint)
     if status != "InService":
         state = session.client("sagemaker").describe_endpoint(EndpointName=endpoint.name)
