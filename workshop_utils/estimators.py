@@ -95,7 +95,9 @@ def huggingface_estimator(
     instance_type
         A type, or ``auto`` for one that the account's quota allows.
     keep_warm_seconds
-        Keeps the instance for the next job, which then starts in seconds. It is billed meanwhile.
+        Keeps the instance as a warm pool for the next job, which then starts in seconds. It is
+        billed meanwhile, and needs a quota of its own (``... for training warm pool usage``,
+        which is 0 in a new account: the job is refused then).
     max_seconds
         The job is stopped after that.
     name
@@ -201,6 +203,10 @@ def follow(session: Session, job_name: str, *, quiet: bool = False) -> "Training
         time.sleep(pause)
         pause = min(pause * 1.2, 5.0)
     if state["TrainingJobStatus"] == "Failed":
+        if not lines.script_started:
+            # Most often pip, which cannot reach PyPI; the failure reason does not say so.
+            print("  The script did not start. The last lines of the log:")
+            print("\n".join(f"    {line}" for line in lines.before_the_script))
         raise JobFailed(f"{job_name} failed: {state.get('FailureReason', 'no reason given')}")
     job: TrainingJob = TrainingJob.get(job_name, session=session.boto, region=session.region)
     return job

@@ -12,6 +12,9 @@ AUTO = "auto"
 # EC2 retired its P3 instances at the end of 2025; SageMaker still lists the type.
 _RETIRING = ("ml.p3.",)
 _GPU_FAMILIES = ("ml.p", "ml.g")
+# AWS lists thousands of SageMaker quotas, a hundred per request at most.
+_PAGE = 100
+_quotas_read: dict[tuple[str, str, str], float] = {}
 
 
 def is_gpu(instance_type: str) -> bool:
@@ -45,7 +48,13 @@ def for_training(session: Session, instance_type: str = AUTO) -> str:
     try:
         quota = training_quota(session, GPU)
     except (BotoCoreError, ClientError) as error:
-        print(f"The quota of {GPU} cannot be read ({error}); training on {CPU}.")
+        reason = type(error).__name__
+        if isinstance(error, ClientError):
+            reason = error.response["Error"]["Code"]
+        print(
+            f"Training on {CPU}: the account's quota of {GPU} cannot be read ({reason}). If you "
+            f"know that there is one, pass instance_type={GPU!r}."
+        )
         return CPU
     if quota >= 1:
         print(f"Training on {GPU}: the account's quota is {quota:g}.")
@@ -55,11 +64,20 @@ def for_training(session: Session, instance_type: str = AUTO) -> str:
 
 
 def training_quota(session: Session, instance_type: str) -> float:
-    """Return how many instances of a type training jobs may use at once in this account."""
-    wanted = f"{instance_type} for training job usage"
+    """Return how many instances of a type training jobs may use at once in this account.
+
+    AWS is asked once per kernel, because that takes many requests.
+    """
+    key = (session.account, session.region, instance_type)
+    if key not in _quotas_read:
+        _quotas_read[key] = _read_quota(session, f"{instance_type} for training job usage")
+    return _quotas_read[key]
+
+
+def _read_quota(session: Session, name: str) -> float:
     pages = session.client("service-quotas").get_paginator("list_service_quotas")
-    for page in pages.paginate(ServiceCode="sagemaker"):
+    for page in pages.paginate(ServiceCode="sagemaker", PaginationConfig={"PageSize": _PAGE}):
         for quota in page["Quotas"]:
-            if quota["QuotaName"] == wanted:
+            if quota["QuotaName"] == name:
                 return float(quota["Value"])
     return 0.0

@@ -3,6 +3,7 @@
 It must not know how a job is started or what its lines mean.
 """
 
+from collections import deque
 from collections.abc import Iterator
 
 from botocore.exceptions import ClientError
@@ -13,6 +14,7 @@ LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 # What the SDK's own driver prints around a script's output.
 _SCRIPT_STARTS = "Executing command:"
 _DRIVER = ("++ ", "Training Container Execution Completed")
+_TAIL = 15
 
 
 class JobLog:
@@ -24,13 +26,21 @@ class JobLog:
         Where the job runs.
     job_name
         Its name.
+
+    Attributes
+    ----------
+    script_started
+        Whether the script's own first line has been read.
+    before_the_script
+        The last lines that came before it, for a job that failed there.
     """
 
     def __init__(self, session: Session, job_name: str) -> None:
         self._client = session.client("logs")
         self._prefix = f"{job_name}/"
         self._tokens: dict[str, str] = {}
-        self._script_runs = False
+        self.script_started = False
+        self.before_the_script: deque[str] = deque(maxlen=_TAIL)
 
     def new(self) -> Iterator[str]:
         """Return the lines that came since the last call."""
@@ -53,8 +63,10 @@ class JobLog:
         """
         for line in self.new():
             if line.startswith(_SCRIPT_STARTS):
-                self._script_runs = True
-            if self._script_runs and not line.startswith(_DRIVER):
+                self.script_started = True
+            if not self.script_started:
+                self.before_the_script.append(line)
+            elif not line.startswith(_DRIVER):
                 yield line
 
     def _read(self, stream: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Base models: where their weights come from, and how they get to a job as an S3 channel.
 
-A job takes its base model from channel ``model``, so it needs no internet, and the figures are
-the same on AWS and on a laptop.
+A job takes its base model from channel ``model``, so it downloads no weights, and the figures
+are the same on AWS and on a laptop.
 """
 
 import hashlib
@@ -38,10 +38,14 @@ def base_model(session: Session, model_id: str = MINILM) -> str:
     digest = _digest(files, folder)
     parts = ("models", model_id.replace("/", "--"), digest)
     present = _sizes(session, "/".join(parts))
-    for path in files:
-        name = path.relative_to(folder).as_posix()
-        if present.get(name) != path.stat().st_size:
-            session.upload(path, *parts, name)
+    sizes = {path: path.stat().st_size for path in files}
+    missing = [
+        path for path in files if present.get(path.relative_to(folder).as_posix()) != sizes[path]
+    ]
+    if missing:
+        print(f"Sending {model_id} to S3 ({sum(map(sizes.__getitem__, missing)) / 1e6:.0f} MB)")
+    for path in missing:
+        session.upload(path, *parts, path.relative_to(folder).as_posix())
     return session.uri(*parts) + "/"
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from workshop_utils.display import card
 
@@ -175,8 +175,12 @@ def start(lab: str, mode: str | None = None) -> Session:
             "set WORKSHOP_MODE=local to work without an account."
         ) from error
     account = identity["Account"]
-    bucket = os.environ.get(_BUCKET_VARIABLE) or f"sagemaker-{region}-{account}"
-    _ensure_bucket(boto, bucket, region)
+    bucket = os.environ.get(_BUCKET_VARIABLE)
+    if bucket:
+        _check_bucket(boto, bucket, region)
+    else:
+        bucket = f"sagemaker-{region}-{account}"
+        _ensure_default_bucket(boto, bucket, region, account)
     return Session(
         mode=chosen,
         lab=lab,
@@ -240,17 +244,38 @@ def _execution_role(boto: Any) -> str:
     return found
 
 
-def _ensure_bucket(boto: Any, bucket: str, region: str) -> None:
-    s3 = boto.client("s3")
+def _check_bucket(boto: Any, bucket: str, region: str) -> None:
     try:
-        s3.head_bucket(Bucket=bucket)
+        found = boto.client("s3").head_bucket(Bucket=bucket)
     except ClientError as error:
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if status != 404:
-            raise SessionError(
-                f"The bucket {bucket} is not yours to use ({error}). Set {_BUCKET_VARIABLE} to "
-                "one that is."
-            ) from error
-        # us-east-1 is the one region that must not be named.
-        place = {} if region == "us-east-1" else {"LocationConstraint": region}
-        s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
+        raise SessionError(
+            f"{_BUCKET_VARIABLE} is {bucket}, which does not exist or is not yours to use "
+            f"({error}). Set it to a bucket that is, or unset it."
+        ) from error
+    place = found.get("BucketRegion", region)
+    if place != region:
+        raise SessionError(
+            f"{_BUCKET_VARIABLE} is {bucket}, which is in {place}; jobs in {region} need one that "
+            "is there. Set another one, or unset it."
+        )
+
+
+def _ensure_default_bucket(boto: Any, bucket: str, region: str, account: str) -> None:
+    s3 = boto.client("s3")
+    # Anybody can guess this name and take it first; data must not go to such a bucket.
+    owned = {"Bucket": bucket, "ExpectedBucketOwner": account}
+    # us-east-1 is the one region that must not be named.
+    place = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    try:
+        try:
+            s3.head_bucket(**owned)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                raise
+            s3.create_bucket(Bucket=bucket, **({} if region == "us-east-1" else place))
+            s3.get_waiter("bucket_exists").wait(**owned)
+    except (ClientError, WaiterError) as error:
+        raise SessionError(
+            f"The bucket {bucket} can be neither used nor made ({error}). Set {_BUCKET_VARIABLE} "
+            f"to a bucket in {region} that is yours to use."
+        ) from error

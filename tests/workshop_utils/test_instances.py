@@ -1,8 +1,10 @@
 import warnings
 
 import pytest
+from botocore.exceptions import ClientError
+from sagemaker.core import image_uris
 
-from workshop_utils import endpoints, estimators, instances
+from workshop_utils import display, endpoints, estimators, instances
 from workshop_utils.session import Session
 
 
@@ -47,3 +49,46 @@ def test_the_training_image_fits_the_instance(instance_type: str, image: str) ->
 def test_the_inference_image_fits_the_instance() -> None:
     assert "-cpu-" in endpoints.inference_image("us-east-1", "ml.m5.xlarge")
     assert "-gpu-" in endpoints.inference_image("us-east-1", "ml.g4dn.xlarge")
+
+
+def test_the_inference_image_has_transformers_5_whatever_the_sdk_knows() -> None:
+    # A model that was saved with transformers 5 does not load in the images before it.
+    assert endpoints.inference_image("eu-west-1", "ml.m5.xlarge").endswith(
+        "/huggingface-pytorch-inference:2.6.0-transformers5.5.3-cpu-py312-ubuntu22.04"
+    )
+
+
+@pytest.mark.parametrize("instance_type", ["ml.m5.xlarge", "ml.g4dn.xlarge"])
+def test_the_inference_image_is_the_one_of_an_sdk_that_knows_it(instance_type: str) -> None:
+    try:
+        known = image_uris.retrieve(
+            framework="huggingface",
+            region="ap-south-1",
+            version="5.5.3",
+            base_framework_version="pytorch2.6.0",
+            py_version="py312",
+            instance_type=instance_type,
+            image_scope="inference",
+        )
+    except ValueError:
+        pytest.skip("this SDK does not know the image (3.12, the lower end of the range)")
+    assert endpoints.inference_image("ap-south-1", instance_type) == known
+
+
+def test_a_quota_is_asked_for_once(ws: Session) -> None:
+    instances.training_quota(ws, "ml.c5.xlarge")
+    with display.requests() as seen:
+        instances.training_quota(ws, "ml.c5.xlarge")
+    assert len(seen) == 0
+
+
+def test_auto_takes_a_cpu_where_the_quota_may_not_be_read(
+    ws: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def denied(*_: object) -> float:
+        error = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}
+        raise ClientError(error, "ListServiceQuotas")
+
+    monkeypatch.setattr(instances, "training_quota", denied)
+    assert instances.for_training(ws) == "ml.m5.xlarge"
+    assert "cannot be read (AccessDeniedException)" in capsys.readouterr().out

@@ -94,7 +94,46 @@ def test_a_bucket_of_somebody_else_is_refused(
     ).create_bucket(Bucket="belongs-to-another")
     monkeypatch.setenv("LOCAL_SAGEMAKER_HOME", str(local.home))
     monkeypatch.setenv("WORKSHOP_BUCKET", "belongs-to-another")
-    with pytest.raises(SessionError, match=r"belongs-to-another is not yours.*WORKSHOP_BUCKET"):
+    with pytest.raises(SessionError, match="WORKSHOP_BUCKET is belongs-to-another, which"):
+        start("few-shot")
+
+
+@pytest.mark.usefixtures("ws")
+def test_a_bucket_in_another_region_is_refused(
+    local: LocalSageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boto3.client("s3").create_bucket(
+        Bucket="far-away-from-jobs",
+        CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"},
+    )
+    monkeypatch.setenv("LOCAL_SAGEMAKER_HOME", str(local.home))
+    monkeypatch.setenv("WORKSHOP_BUCKET", "far-away-from-jobs")
+    with pytest.raises(SessionError, match="is in ap-southeast-2; jobs in us-east-1 need"):
+        start("few-shot")
+
+
+@pytest.mark.usefixtures("ws")
+def test_a_default_bucket_that_somebody_else_took_is_refused(
+    local: LocalSageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def credentials(account: str) -> dict[str, str]:
+        given = boto3.client("sts").assume_role(
+            RoleArn=f"arn:aws:iam::{account}:role/Anybody", RoleSessionName="anybody"
+        )["Credentials"]
+        return {
+            "aws_access_key_id": given["AccessKeyId"],
+            "aws_secret_access_key": given["SecretAccessKey"],
+            "aws_session_token": given["SessionToken"],
+        }
+
+    victim = credentials("777788889999")
+    bucket = "sagemaker-us-east-1-777788889999"
+    boto3.client("s3", **credentials("444455556666")).create_bucket(Bucket=bucket)
+    monkeypatch.setenv("LOCAL_SAGEMAKER_HOME", str(local.home))
+    monkeypatch.setattr(session, "_start_locally", lambda: local)
+    for name, value in victim.items():
+        monkeypatch.setenv(name.upper(), value)
+    with pytest.raises(SessionError, match=f"{bucket} can be neither used nor made"):
         start("few-shot")
 
 
