@@ -48,7 +48,7 @@ run: env ## Run Lab 1 from end to end on the local SageMaker and print its figur
 	@WORKSHOP_MODE=$${WORKSHOP_MODE:-local} $(python) -m workshop_utils run-lab1
 
 lab: env ## Start the local SageMaker and open the labs in JupyterLab
-	@$(python) -m local_sagemaker start
+	@$(python) -m local_sagemaker start --quiet
 	@WORKSHOP_MODE=$${WORKSHOP_MODE:-local} $(python) -m jupyterlab $(LAB_ARGS)
 
 stop: env ## Stop the local SageMaker (its data stays)

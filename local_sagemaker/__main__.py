@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         parents=[shared, port],
         help="start it in the background, or attach to the one that runs; print exports",
     )
+    command.add_argument("--quiet", action="store_true", help="print one line, and no keys")
     command.set_defaults(run=_start)
     command = commands.add_parser("status", parents=[shared], help="show jobs and endpoints")
     command.add_argument("--json", action="store_true", help="as JSON")
@@ -89,6 +90,8 @@ def _start(options: argparse.Namespace) -> int:
     word = "started" if started.fresh else "already runs"
     # repr, because a comment must stay one line, whatever the folder is called.
     print(f"# The local SageMaker {word} at {started.info.url} (home: {str(home.path)!r}).")
+    if options.quiet:
+        return 0
     print('# For this shell:  eval "$(python -m local_sagemaker start)"')
     for name in misleading(os.environ):
         print(f"unset {name}")

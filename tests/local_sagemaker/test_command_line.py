@@ -317,3 +317,11 @@ def at_a_terminal(arguments: Sequence[str], answer: str) -> int:
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def test_a_quiet_start_prints_one_line_and_no_key(local: LocalSageMaker) -> None:
+    command = [sys.executable, "-m", "local_sagemaker", "start", "--quiet", "--home"]
+    result = subprocess.run([*command, str(local.home)], capture_output=True, text=True, check=True)
+    assert result.stdout.count("\n") == 1
+    assert local.url in result.stdout
+    assert local.environment["AWS_SECRET_ACCESS_KEY"] not in result.stdout
