@@ -7,6 +7,8 @@ at most an unfinished last line, which readers ignore and the next writer remove
 must not know who writes, nor the API that reads.
 """
 
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -22,6 +24,8 @@ _SUFFIX = ".jsonl"
 _MAX_NAME = 255 - len(_SUFFIX)
 _BLOCK = 64 * 1024
 _GROUP_FILE = "group.json"
+# Bytes that logs leave free on the disk: the server must be able to write down how a job ended.
+_RESERVE = 16 << 20
 
 
 class LogMissing(Exception):
@@ -213,12 +217,15 @@ class LogStore:
 
 
 class LogWriter:
-    """Appends events to one stream; safe to use from several threads."""
+    """Appends events to one stream; safe to use from several threads, and beside other writers."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+        # Under the lock of the file: what another writer has just written is not unfinished.
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         os.ftruncate(self._descriptor, _complete_end(self._descriptor))
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def write(self, message: str) -> None:
         """Append one event that happens now."""
@@ -230,12 +237,34 @@ class LogWriter:
         self.append((now, message) for message in messages)
 
     def append(self, events: Iterable[tuple[int, str]]) -> None:
-        """Append events with their own timestamps, in milliseconds since the epoch."""
+        """Append events with their own timestamps, in milliseconds since the epoch.
+
+        Raises
+        ------
+        OSError
+            When the disk is full but for a reserve; then none of the events is in the file.
+        """
         now = _now()
         data = memoryview(b"".join(_line(at, now, message) for at, message in events))
         with self._lock:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            try:
+                self._write(data)
+            finally:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def _write(self, data: memoryview) -> None:
+        disk = os.fstatvfs(self._descriptor)
+        if disk.f_bavail * disk.f_frsize < _RESERVE + len(data):
+            raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} (all but a reserve is used)")
+        end = os.fstat(self._descriptor).st_size
+        try:
             while data:
                 data = data[os.write(self._descriptor, data) :]
+        except OSError:
+            # The next event must not be glued to a piece of this one.
+            os.ftruncate(self._descriptor, end)
+            raise
 
     def close(self) -> None:
         """Close the file; further writes raise ``OSError``."""

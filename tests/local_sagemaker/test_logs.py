@@ -6,6 +6,7 @@ import textwrap
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -359,3 +360,22 @@ def test_the_log_is_there_after_a_restart(fresh: LocalSageMaker) -> None:
             logGroupName=GROUP, logStreamNamePrefix=f"{name}/algo-1-"
         )
         assert len(streams["logStreams"]) == 1
+
+
+def test_writers_of_one_stream_take_nothing_from_each_other(tmp_path: Path) -> None:
+    store = LogStore(tmp_path)
+    key = GroupKey("111122223333", "us-east-1", "group")
+
+    def write(name: int) -> None:
+        # As PutLogEvents does: a writer of its own for each call.
+        for number in range(300):
+            writer = store.writer(key.account, key.region, key.name, "stream")
+            writer.write(f"{name} {number}")
+            writer.close()
+
+    store.create_group(key)
+    store.create_stream(key, "stream")
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(8)))
+    written = {event.message for event in store.forward(key, "stream")}
+    assert written == {f"{name} {number}" for name in range(8) for number in range(300)}
