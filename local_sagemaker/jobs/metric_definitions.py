@@ -11,6 +11,10 @@ from typing import Any
 
 from local_sagemaker.errors import validation_exception
 
+SEARCHED = 8192
+"""Characters of a line that are searched. Expressions like ``.*loss=(.*)`` take a time that grows
+with the square of a line's length, in which the whole server stands still."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -23,6 +27,8 @@ class Point:
 
 class MetricDefinitions:
     """The metric definitions of one job and the last value of each.
+
+    Only the first `SEARCHED` characters of a line are searched.
 
     Every match in a line is a point; the value is what the first group caught, or the whole
     match where the expression has no group. What is not a finite number is no point.
@@ -58,7 +64,7 @@ class MetricDefinitions:
         """Return the points of one line."""
         points = []
         for name, expression in self._expressions:
-            for match in expression.finditer(line):
+            for match in expression.finditer(line, 0, SEARCHED):
                 value = _number(match[1] if expression.groups else match[0])
                 if value is not None:
                     points.append(Point(name, value, timestamp))

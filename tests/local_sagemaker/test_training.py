@@ -456,6 +456,21 @@ def test_metrics_are_found_while_the_job_runs(jobs: Jobs, tmp_path: Path) -> Non
     assert job["CreationTime"] <= job["FinalMetricDataList"][0]["Timestamp"]
 
 
+def test_metrics_of_long_lines_do_not_hold_up_the_server(jobs: Jobs) -> None:
+    # Searched as a whole, each of these lines would stop every thread for half a minute.
+    code = """
+        print("loss=1")
+        for _ in range(20):
+            print(250_000 * "x" + "loss=2")
+    """
+    name = jobs.script(
+        textwrap.dedent(code),
+        algorithm={"MetricDefinitions": [{"Name": "loss", "Regex": r".*loss=(\S+)"}]},
+    )
+    (metric,) = jobs.completed(name)["FinalMetricDataList"]
+    assert metric["Value"] == 1
+
+
 def test_checkpoints_come_in_and_go_out(jobs: Jobs) -> None:
     jobs.put("checkpoints/run/epoch-1/weights", "one")
     code = """
