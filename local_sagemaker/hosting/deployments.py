@@ -105,10 +105,15 @@ class Deployments:
     ) -> Variant:
         container = self._containers.create()
         streams = _Streams(self._logs, key, plan)
+        try:
+            environment = self._environment(key, plan, container)
+        except BaseException:
+            container.remove()
+            raise
         fleet = Fleet(
             WorkerPlan(
                 container=container,
-                environment=self._environment(key, plan, container),
+                environment=environment,
                 startup_timeout=plan.startup_timeout,
                 request_timeout=float(
                     plan.source.positive("SAGEMAKER_MODEL_SERVER_TIMEOUT", _MODEL_SERVER_TIMEOUT)

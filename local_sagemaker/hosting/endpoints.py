@@ -5,7 +5,9 @@ generations; it must not know processes or requests.
 """
 
 import logging
+import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -26,6 +28,7 @@ from local_sagemaker.store import Key, Record, RecordMissing
 _LOG = logging.getLogger(__name__)
 _DRAIN = 60.0  # the longest a request may take (AWS's developer guide)
 _CLOSE_PATIENCE = 5.0
+_RETRY_SECONDS = 1.0
 _IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 _NOT_SERVED = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
 
@@ -215,7 +218,7 @@ class Endpoints:
     def _take_down(self, key: Key) -> None:
         self._routes.remove(_route_key(key))
         self._generations.stop(_route_key(key))
-        self._records.delete(key)
+        self._write_down(key, lambda: self._records.delete(key))
 
     def _start(self, key: Key, plans: list[VariantPlan]) -> Route:
         """Start a generation; one that does not come up leaves nothing behind."""
@@ -228,9 +231,16 @@ class Endpoints:
 
         try:
             return self._deployments.start(route_key, plans, note)
-        except BaseException:
+        except DeploymentFailed:
             self._generations.stop(route_key, started)
             raise
+        except Exception as error:
+            _LOG.exception("Starting the endpoint %s failed", key.name)
+            self._generations.stop(route_key, started)
+            # An endpoint that is updated goes on with what it has.
+            raise DeploymentFailed(
+                f"The local SageMaker failed: {type(error).__name__}: {error}"
+            ) from error
 
     def _settle(
         self, key: Key, plans: list[VariantPlan], route: Route, config: str | None = None
@@ -269,7 +279,20 @@ class Endpoints:
     def _change(self, key: Key, change: Callable[[Record], None]) -> None:
         # A generation that dies because the server stops is no fact about the endpoint.
         if not self._generations.closed:
-            self._records.update(key, change)
+            self._write_down(key, lambda: self._records.update(key, change))
+
+    def _write_down(self, key: Key, write: Callable[[], object]) -> None:
+        while True:
+            try:
+                write()
+            except sqlite3.OperationalError:
+                # On a full disk nobody would ever learn of it, nor could delete the endpoint.
+                _LOG.exception("cannot write down yet what became of the endpoint %s", key.name)
+                if self._generations.closed:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+            else:
+                return
 
     # The server's own start and end
 
@@ -292,8 +315,9 @@ class Endpoints:
         self._generations.close()
         with self._lock:
             threads = list(self._threads)
+        deadline = time.monotonic() + _CLOSE_PATIENCE
         for thread in threads:
-            thread.join(_CLOSE_PATIENCE)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _being_restored(record: Record) -> None:

@@ -316,6 +316,10 @@ class Fleet:
                 while self._waiting:
                     self._waiting.popleft().fail(WorkerDied(reason))
 
+    @property
+    def _requests(self) -> int:
+        return self._busy + len(self._waiting)
+
     def drain(self, timeout: float) -> bool:
         """Take no new requests and wait until those that are here are answered.
 
@@ -326,7 +330,8 @@ class Fleet:
         """
         with self._lock:
             self._closed = True
-            return self._lock.wait_for(lambda: not self._busy and not self._waiting, timeout)
+            self._lock.wait_for(lambda: not self._requests or self._stopping.is_set(), timeout)
+            return not self._requests
 
     def stop(self, grace: float = STOP_GRACE) -> None:
         """End all processes; each may first answer the request it has. Waits for their end.
@@ -339,6 +344,7 @@ class Fleet:
         self._stopping.set()
         with self._lock:
             self._closed = True
+            self._lock.notify_all()
             while self._waiting:
                 self._waiting.popleft().fail(FleetClosed())
             left = self._workers | self._starting

@@ -4,6 +4,7 @@ It knows slots and threads; it must not know what a job is.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -85,17 +86,22 @@ class Scheduler:
             self._waiting.clear()
 
     def join(self, timeout: float) -> bool:
-        """Wait for running jobs, at most `timeout` seconds each; return whether all ended."""
+        """Wait for running jobs, at most `timeout` seconds; return whether all ended."""
+        deadline = time.monotonic() + timeout
         with self._lock:
             running = list(self._running)
         for thread in running:
-            thread.join(timeout)
+            thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in running)
 
     def _start(self, ticket: Ticket) -> None:
         thread = threading.Thread(target=self._work, args=(ticket,), name=ticket.name, daemon=True)
         self._running.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except BaseException:
+            self._running.discard(thread)
+            raise
 
     def _work(self, ticket: Ticket) -> None:
         try:

@@ -108,7 +108,12 @@ class TrainingJobs:
                 record.key, lambda record: training_states.fail(record, reason)
             )
         else:
-            self._submit(record, request)
+            try:
+                self._submit(record, request)
+            except BaseException:
+                # The caller hears of an error, so there is no job.
+                self._resources.records.delete(record.key)
+                raise
         return {"TrainingJobArn": record.arn}
 
     def _submit(self, record: Record, request: dict[str, Any]) -> None:
@@ -121,13 +126,18 @@ class TrainingJobs:
                 run()
             finally:
                 with self._lock:
-                    self._runs.pop(record.key, None)
+                    # A new job may have this name already.
+                    if self._runs.get(record.key, (None,))[0] is run:
+                        del self._runs[record.key]
 
         def wait() -> None:
             message = f"Waiting for other jobs to end: {self._scheduler.slots} run at once"
-            self._resources.records.update(
-                record.key, lambda record: training_states.enter(record, "Pending", message)
-            )
+
+            def change(record: Record) -> None:
+                if record.status == "InProgress":
+                    training_states.enter(record, "Pending", message)
+
+            self._resources.records.update(record.key, change)
 
         # Under the lock, so that a job that ends at once is known before it is forgotten.
         with self._lock:

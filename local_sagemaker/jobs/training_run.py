@@ -5,6 +5,7 @@ or other jobs.
 """
 
 import logging
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -31,6 +32,7 @@ STOP_GRACE = 120.0
 # When the server itself is told to stop, nobody waits two minutes for it.
 _ABORT_GRACE = 2.0
 _SAVE_METRICS_SECONDS = 1.0
+_RETRY_SECONDS = 1.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -111,9 +113,21 @@ class TrainingRun:
     def __call__(self) -> None:
         """Run the job to its end. Every error becomes its failure reason."""
         try:
-            self._end(self._outcome())
+            outcome = self._outcome()
+            # On a full disk nobody would ever learn how it ended. An aborted one is written down
+            # when the server closes.
+            while not self._written(outcome) and not self._aborted:
+                time.sleep(_RETRY_SECONDS)
         except RecordMissing:
             _LOG.warning("the record of %s is gone; its run ends", self.key)
+
+    def _written(self, outcome: "_Outcome") -> bool:
+        try:
+            self._end(outcome)
+        except sqlite3.OperationalError:
+            _LOG.exception("cannot write down yet how training job %s ended", self.key.name)
+            return False
+        return True
 
     def _outcome(self) -> "_Outcome":
         """Run the job; nothing of it is left but its results when this returns."""
@@ -168,6 +182,9 @@ class TrainingRun:
             if self._stopping or self._aborted:
                 return None
             self._enter("Training")
+            if self._record.status != "InProgress":
+                # Stopped before this run was known to those who stop runs.
+                return None
             self._process = container.start(
                 launch.command,
                 environment=environment,
@@ -274,7 +291,7 @@ class _JobLog:
         self._tail: deque[str] = deque(maxlen=failure.TAIL_LINES)
         self._writer: LogWriter | None = None
         self._saved = 0.0
-        self._error: OSError | None = None
+        self._error: OSError | sqlite3.Error | None = None
         algorithm = request.get("AlgorithmSpecification", {})
         self.metrics = MetricDefinitions(algorithm.get("MetricDefinitions", []))
 
@@ -287,7 +304,7 @@ class _JobLog:
         """Take what the process wrote."""
         try:
             self._write(self._splitter.feed(data))
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             self._error = error
             # Out of this callback, it ends the process.
             raise
@@ -301,7 +318,7 @@ class _JobLog:
         self._write([sentence])
 
     def check(self) -> None:
-        """Raise the error, if there was one, that kept the log from being written."""
+        """Raise the error, if there was one, that kept the log or a metric from being written."""
         if self._error is not None:
             raise self._error
 
