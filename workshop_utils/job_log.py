@@ -14,6 +14,8 @@ LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 # What the SDK's own driver prints around a script's output.
 _SCRIPT_STARTS = "Executing command:"
 _DRIVER = ("++ ", "Training Container Execution Completed")
+# Shell traces, and the environment, which is long and for nobody's eyes.
+_NOISE = ("+", "SM_")
 _TAIL = 15
 
 
@@ -64,10 +66,11 @@ class JobLog:
         for line in self.new():
             if line.startswith(_SCRIPT_STARTS):
                 self.script_started = True
-            if not self.script_started:
+            if self.script_started:
+                if not line.startswith(_DRIVER):
+                    yield line
+            elif not line.startswith(_NOISE):
                 self.before_the_script.append(line)
-            elif not line.startswith(_DRIVER):
-                yield line
 
     def _read(self, stream: str) -> Iterator[str]:
         while True:

@@ -117,6 +117,20 @@ def test_a_failed_job_raises_with_the_scripts_own_words(
         estimators.train(ws, trainer, {"train": channels["train"]}, quiet=True)
 
 
+def test_a_job_whose_script_never_started_shows_what_came_before(
+    ws: Session, tmp_path: Path, channels: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "train.py").write_text("print('never reached')\n")
+    (tmp_path / "requirements.txt").write_text("nobody-wrote-this-package\n")
+    trainer = estimators.huggingface_estimator(ws, tmp_path, instance_type="ml.m5.xlarge")
+    with pytest.raises(JobFailed, match="nobody-wrote-this-package"):
+        estimators.train(ws, trainer, {"train": channels["train"]})
+    shown = capsys.readouterr().out.partition("The script did not start")[2]
+    assert "Installing requirements" in shown
+    assert "nobody-wrote-this-package" in shown
+    assert "SM_" not in shown
+
+
 def test_an_entry_point_that_is_not_there_is_named(ws: Session, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere\.py does not exist"):
         estimators.huggingface_estimator(ws, tmp_path, entry_point="nowhere.py")
