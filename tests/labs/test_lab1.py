@@ -1,4 +1,5 @@
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -73,6 +74,10 @@ def test_the_endpoint_answers(lab: NotebookNode) -> None:
     assert len(top) == 3
     assert top[0]["score"] >= top[1]["score"] >= top[2]["score"]
     assert "terminate_account" in printed(lab, "csv")
+    listed = json.loads(printed(lab, "bare-list").splitlines()[-1])
+    lines = [json.loads(line) for line in printed(lab, "jsonlines").split("\n") if line]
+    assert [answer["label"] for answer in listed] == ["exchange_rate", "change_pin"]
+    assert [answer["label"] for answer in lines[-2:]] == ["card_arrival", "change_pin"]
 
 
 def test_nothing_is_left_running(lab: NotebookNode) -> None:
@@ -84,4 +89,4 @@ def test_cells_are_short(repository: Path) -> None:
     notebook = nbformat.read(repository / NOTEBOOK, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            assert cell["source"].count("\n") < 20, cell["id"]
+            assert len(cell["source"].splitlines()) <= 15, cell["id"]
