@@ -72,10 +72,15 @@ class UnixConnection(asyncio.Protocol):
         """
         if self.closed or self._answer is not None:
             raise RuntimeError("the connection is closed or still waits for an answer")
+        length = ("Content-Length", str(len(body)))
+        # As they came in; h11 would take ASCII only.
+        encoded = [
+            (name.encode(), value.encode("latin-1")) for name, value in (_HOST, length, *headers)
+        ]
+        request = h11.Request(method=method, target=target, headers=encoded)
+        # Not before: a request that cannot be sent is not waited for.
         self._answer = asyncio.get_running_loop().create_future()
         self._head, self._body = None, []
-        length = ("Content-Length", str(len(body)))
-        request = h11.Request(method=method, target=target, headers=[_HOST, length, *headers])
         parts = (request, h11.Data(data=body), h11.EndOfMessage())
         self._transport.writelines([self._http.send(part) or b"" for part in parts])
         return self._answer

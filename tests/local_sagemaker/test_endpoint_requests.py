@@ -256,6 +256,14 @@ def test_clients_that_hang_up_hurt_nobody(deployer: Deployer, obedient: str) -> 
 
 def _hang_up_after(deployer: Deployer, endpoint: str, body: str) -> None:
     """Send a whole signed request, and close the connection at once."""
+    with _sent(deployer, endpoint, body):
+        time.sleep(0.05)
+
+
+def _sent(
+    deployer: Deployer, endpoint: str, body: str, own: dict[str, str] | None = None
+) -> socket.socket:
+    """Send a whole request, signed but for headers of its own; return the connection."""
     session = boto3.Session()
     url = f"{deployer.local.url}/endpoints/{endpoint}/invocations"
     request = AWSRequest("POST", url, data=body.encode())
@@ -263,11 +271,18 @@ def _hang_up_after(deployer: Deployer, endpoint: str, body: str) -> None:
     assert credentials is not None
     SigV4Auth(credentials, "sagemaker", "us-east-1").add_auth(request)
     parts = urlsplit(url)
-    headers = {**dict(request.headers), "Host": parts.netloc, "Content-Length": str(len(body))}
+    headers = {**dict(request.headers), **(own or {}), "Host": parts.netloc}
+    headers["Content-Length"] = str(len(body))
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    with socket.create_connection((parts.hostname, parts.port)) as connection:
-        connection.sendall(f"POST {parts.path} HTTP/1.1\r\n{head}\r\n{body}".encode())
-        time.sleep(0.05)
+    connection = socket.create_connection((parts.hostname, parts.port))
+    connection.sendall(f"POST {parts.path} HTTP/1.1\r\n{head}\r\n{body}".encode())
+    return connection
+
+
+def test_a_header_that_is_not_ascii_spoils_nothing(deployer: Deployer, obedient: str) -> None:
+    with _sent(deployer, obedient, "hello", {"Content-Type": "text/caf\u00e9"}) as connection:
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+    assert deployer.invoke(obedient, "hello")["Body"].endswith("hello")
 
 
 def _under_load(
