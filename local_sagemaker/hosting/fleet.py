@@ -16,6 +16,7 @@ from local_sagemaker.hosting.workers import STOP_GRACE, Worker, WorkerFailed, Wo
 
 _LONGEST_BACKOFF = 30.0
 _EXIT_NOTICE = 1.0
+_ON_THE_WAY = 0.5
 Headers = Sequence[tuple[str, str]]
 HangUp = Callable[[], Coroutine[Any, Any, None]]
 
@@ -347,6 +348,8 @@ class Fleet:
             self._lock.notify_all()
             while self._waiting:
                 self._waiting.popleft().fail(FleetClosed())
+            # A process that was told to end takes no request, not even one on its way to it.
+            self._lock.wait_for(lambda: not self._busy, _ON_THE_WAY)
             left = self._workers | self._starting
         for worker in left:
             worker.stop(grace)
