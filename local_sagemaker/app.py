@@ -256,7 +256,9 @@ async def _body(request: Request) -> bytes:
 
 def _signed(request: Request) -> Signed:
     headers: dict[str, str] = {}
-    for name, value in request.headers.items():
+    for name, raw in request.headers.items():
+        # Starlette reads headers as Latin-1; clients sign, and send, UTF-8.
+        value = raw.encode("latin-1").decode("utf-8", "surrogateescape")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     return Signed(
         method=request.method,

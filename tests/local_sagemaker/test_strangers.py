@@ -576,3 +576,16 @@ def fetch(url: str, method: str = "GET", body: bytes | None = None) -> Answer:
         with error:
             received = {name.lower(): value for name, value in error.headers.items()}
             return Answer(error.code, received, error.read())
+
+
+@pytest.mark.usefixtures("local")
+def test_a_header_beyond_ascii_is_signed_as_it_is_sent() -> None:
+    runtime = client_of("sagemaker-runtime")
+    message = refused(
+        runtime.invoke_endpoint,
+        "ValidationError",
+        EndpointName="not-there",
+        Body=b"x",
+        ContentType="text/größe",
+    )
+    assert "not-there" in message
