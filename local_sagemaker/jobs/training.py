@@ -5,14 +5,13 @@ run does its work.
 """
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from local_sagemaker.containers.container import Containers
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.jobs import channels, training_launch, training_states
-from local_sagemaker.jobs.metric_definitions import MetricDefinitions, Point
+from local_sagemaker.jobs.metric_definitions import MetricDefinitions
 from local_sagemaker.jobs.scheduler import Scheduler, Ticket
 from local_sagemaker.jobs.training_results import model_location
 from local_sagemaker.jobs.training_run import Services, TrainingRun
@@ -37,12 +36,6 @@ class TrainingJobs:
         The rooms that jobs go through.
     scheduler
         Says when a job's turn is.
-
-    Attributes
-    ----------
-    on_metric
-        Called with the job's record and a `Point` for every value that a metric definition
-        finds, from a thread of the job. Assign to it.
     """
 
     def __init__(
@@ -58,7 +51,6 @@ class TrainingJobs:
         self._services = Services(resources.records, objects, containers, logs)
         self._lock = threading.Lock()
         self._runs: dict[Key, tuple[TrainingRun, Ticket]] = {}
-        self.on_metric: Callable[[Record, Point], None] = lambda _record, _point: None
 
     def operations(self) -> dict[str, Handler]:
         """Return the handlers by operation name."""
@@ -117,9 +109,7 @@ class TrainingJobs:
         return {"TrainingJobArn": record.arn}
 
     def _submit(self, record: Record, request: dict[str, Any]) -> None:
-        run = TrainingRun(
-            self._services, record, request, lambda record, point: self.on_metric(record, point)
-        )
+        run = TrainingRun(self._services, record, request)
 
         def work() -> None:
             try:

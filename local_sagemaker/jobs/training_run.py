@@ -16,7 +16,7 @@ from typing import Any
 from local_sagemaker.containers.container import Container, Containers
 from local_sagemaker.containers.process import Exit, SupervisedProcess
 from local_sagemaker.jobs import failure, training_states
-from local_sagemaker.jobs.metric_definitions import MetricDefinitions, Point
+from local_sagemaker.jobs.metric_definitions import MetricDefinitions
 from local_sagemaker.jobs.script_mode import HOST
 from local_sagemaker.jobs.training_launch import Launch, LaunchError, prepare
 from local_sagemaker.jobs.training_results import Results, ResultsError
@@ -65,8 +65,6 @@ class TrainingRun:
         The job's, as created.
     request
         The parameters of CreateTrainingJob.
-    on_metric
-        Called with every point of a metric, from the thread that reads the log.
     """
 
     def __init__(
@@ -74,12 +72,10 @@ class TrainingRun:
         services: Services,
         record: Record,
         request: dict[str, Any],
-        on_metric: Callable[[Record, Point], None],
     ) -> None:
         self._services = services
         self._record = record
         self._request = request
-        self._on_metric = on_metric
         self._log = _JobLog(services, record.key, request, self._metrics_found)
         self._lock = threading.Lock()
         self._process: SupervisedProcess | None = None
@@ -236,11 +232,8 @@ class TrainingRun:
             ended = Exit(code=1)
         return failure.algorithm_error(ended, words, tail)
 
-    def _metrics_found(self, points: list[Point], *, save: bool) -> None:
-        if save:
-            self._change(lambda _record: None)
-        for point in points:
-            self._on_metric(self._record, point)
+    def _metrics_found(self) -> None:
+        self._change(lambda _record: None)
 
     def _enter(self, state: str) -> None:
         """Move on to a state before the last; a job that is being stopped stays Stopping."""
@@ -282,7 +275,7 @@ class _JobLog:
         services: Services,
         key: Key,
         request: dict[str, Any],
-        on_points: Callable[..., None],
+        on_points: Callable[[], None],
     ) -> None:
         self._services = services
         self._key = key
@@ -340,7 +333,6 @@ class _JobLog:
         if self.metrics:
             now = time.time()
             points = [point for line in lines for point in self.metrics.match(line, now)]
-            if points:
-                save = now - self._saved >= _SAVE_METRICS_SECONDS
-                self._saved = now if save else self._saved
-                self._on_points(points, save=save)
+            if points and now - self._saved >= _SAVE_METRICS_SECONDS:
+                self._saved = now
+                self._on_points()
