@@ -8,9 +8,9 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 
 from local_sagemaker import LocalSageMaker
+from tests.local_sagemaker.core_support import refused
 
 pytestmark = pytest.mark.usefixtures("local")
 
@@ -24,13 +24,6 @@ def client(local: LocalSageMaker) -> Any:
 def unique() -> Callable[[str], str]:
     suffix = uuid.uuid4().hex[:8]
     return lambda name: f"{name}-{suffix}"
-
-
-def refused(call: Callable[..., Any], code: str, **params: Any) -> str:
-    with pytest.raises(ClientError) as caught:
-        call(**params)
-    assert caught.value.response["Error"]["Code"] == code
-    return str(caught.value.response["Error"]["Message"])
 
 
 def experiment(client: Any, unique: Callable[[str], str]) -> tuple[str, str, str]:
