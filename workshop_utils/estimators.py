@@ -119,7 +119,7 @@ def huggingface_estimator(
         sagemaker_session=session.sagemaker,
         role=session.role,
         # The SDK appends the time, in seconds; the letters keep two jobs of one second apart.
-        base_job_name=f"{PREFIX}-{name}-{secrets.token_hex(2)}",
+        base_job_name=f"{PREFIX}-{name}-{secrets.token_hex(4)}",
         training_image=training_image(session.region, chosen),
         source_code=SourceCode(
             source_dir=str(folder),

@@ -98,7 +98,7 @@ class Session:
             and hyphens become hyphens.
         """
         cleaned = re.sub(r"[^a-zA-Z0-9]+", "-", base).strip("-")
-        suffix = f"{time.strftime('%y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+        suffix = f"{time.strftime('%y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
         head = f"{PREFIX}-{cleaned}"[: _NAME_LIMIT - len(suffix) - 1].rstrip("-")
         return f"{head}-{suffix}"
 
