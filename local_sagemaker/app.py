@@ -191,7 +191,7 @@ class _Router:
             _check_scope(service, dispatcher.signing_name)
             answer = _bound(dispatcher, caller, target, body)
         elif service in services.query:
-            answer = _bound(services.query[service], caller, body, headers)
+            answer = _bound(services.query[service], caller, body)
         else:
             head = path.split("/", 2)[1]
             if head == "endpoints":

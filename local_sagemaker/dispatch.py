@@ -18,6 +18,8 @@ from local_sagemaker.operations import Handler
 from local_sagemaker.protocol import JsonProtocol, Reply, RestJsonProtocol
 from local_sagemaker.query_protocol import QueryProtocol
 
+Refuse = Callable[[OperationModel], AWSError]
+
 _LOG = logging.getLogger(__name__)
 _SQLITE_STORAGE = frozenset(
     {
@@ -35,12 +37,38 @@ _OS_STORAGE = frozenset(
 )
 
 
-class JsonDispatcher:
-    """Serves one AWS JSON 1.1 service."""
+def not_answered(operation: OperationModel) -> AWSError:
+    """Return the refusal of an operation that no room answers."""
+    service: Any = operation.service_model.service_id
+    return AWSError(
+        "NotImplemented",
+        f"{operation.name} of {service} is not part of the local SageMaker. What it answers is "
+        "listed in docs/local-sagemaker.md; use AWS for the rest.",
+    )
 
-    def __init__(self, protocol: JsonProtocol, handlers: Mapping[str, Handler]) -> None:
+
+class JsonDispatcher:
+    """Serves one AWS JSON 1.1 service.
+
+    Parameters
+    ----------
+    protocol
+        The service's.
+    handlers
+        The operations that are answered, by name.
+    refuse
+        Words the refusal of every other operation.
+    """
+
+    def __init__(
+        self,
+        protocol: JsonProtocol,
+        handlers: Mapping[str, Handler],
+        refuse: Refuse = not_answered,
+    ) -> None:
         self._protocol = protocol
         self._handlers = handlers
+        self._refuse = refuse
         self.signing_name: str = protocol.model.signing_name
 
     def __call__(self, caller: Caller, target: str, body: bytes) -> Reply:
@@ -48,7 +76,7 @@ class JsonDispatcher:
 
         def answer() -> Reply:
             operation = self._protocol.operation(target)
-            handler = _handler(self._handlers, operation)
+            handler = _handler(self._handlers, operation, self._refuse)
             params = self._protocol.parse(operation, body)
             return self._protocol.reply(operation, handler(caller, params))
 
@@ -56,11 +84,17 @@ class JsonDispatcher:
 
 
 class RestJsonDispatcher:
-    """Serves one rest-json service."""
+    """Serves one rest-json service; its parameters are those of `JsonDispatcher`."""
 
-    def __init__(self, protocol: RestJsonProtocol, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self,
+        protocol: RestJsonProtocol,
+        handlers: Mapping[str, Handler],
+        refuse: Refuse = not_answered,
+    ) -> None:
         self._protocol = protocol
         self._handlers = handlers
+        self._refuse = refuse
         self.signing_name: str = protocol.model.signing_name
 
     def __call__(
@@ -81,7 +115,7 @@ class RestJsonDispatcher:
                     "UnknownOperationException", f"There is no {method} {raw_path[:200]}.", 404
                 )
             operation, labels = matched
-            handler = _handler(self._handlers, operation)
+            handler = _handler(self._handlers, operation, self._refuse)
             params = self._protocol.parse(operation, labels, query, headers, body)
             return self._protocol.reply(operation, handler(caller, params))
 
@@ -105,20 +139,20 @@ class QueryDispatcher:
         self,
         protocol: QueryProtocol,
         handlers: Mapping[str, Handler],
-        forward: Callable[[Caller, bytes, Mapping[str, str]], Reply] | None = None,
+        forward: Callable[[Caller, bytes], Reply] | None = None,
     ) -> None:
         self._protocol = protocol
         self._handlers = handlers
         self._forward = forward
 
-    def __call__(self, caller: Caller, body: bytes, headers: Mapping[str, str]) -> Reply:
+    def __call__(self, caller: Caller, body: bytes) -> Reply:
         """Answer the operation that a form names."""
 
         def answer() -> Reply:
             operation = self._protocol.operation(body)
             if operation.name not in self._handlers and self._forward is not None:
-                return self._forward(caller, body, headers)
-            handler = _handler(self._handlers, operation)
+                return self._forward(caller, body)
+            handler = _handler(self._handlers, operation, not_answered)
             params = self._protocol.parse(operation, body)
             return self._protocol.reply(operation, handler(caller, params))
 
@@ -161,13 +195,8 @@ def _of_the_disk(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in _OS_STORAGE
 
 
-def _handler(handlers: Mapping[str, Handler], operation: OperationModel) -> Handler:
+def _handler(handlers: Mapping[str, Handler], operation: OperationModel, refuse: Refuse) -> Handler:
     handler = handlers.get(operation.name)
     if handler is None:
-        service: Any = operation.service_model.service_id
-        raise AWSError(
-            "NotImplemented",
-            f"{operation.name} of {service} is not part of the local SageMaker yet. What it "
-            "answers is listed in docs/local-sagemaker.md; use AWS for the rest.",
-        )
+        raise refuse(operation)
     return handler

@@ -9,7 +9,7 @@ import re
 import secrets
 import string
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -84,6 +84,19 @@ class Principal:
         )
 
 
+@dataclass(frozen=True)
+class UserKey:
+    """An access key of an IAM user, with the ARN and the unique id of the user."""
+
+    access_key: str
+    secret: str
+    arn: str
+    user_id: str
+
+    def __repr__(self) -> str:
+        return f"UserKey(access_key={self.access_key!r})"
+
+
 class Identity:
     """The credential store.
 
@@ -106,6 +119,8 @@ class Identity:
         self._clock = clock
         # Every request asks for its key: what was read once is not read again.
         self._principals: dict[str, Principal] = {}
+        # What is read while keys are taken away may be one of them.
+        self._taken_away = 0
 
     def root(self) -> Credentials:
         """Return the key of the local user, issued on first use.
@@ -168,6 +183,7 @@ class Identity:
         known = self._principals.get(access_key)
         if known is not None:
             return known
+        before = self._taken_away
         rows = self._database.query("SELECT * FROM credentials WHERE access_key = ?", (access_key,))
         if not rows:
             return None
@@ -179,7 +195,42 @@ class Identity:
             user_id=row["user_id"],
         )
         self._principals[access_key] = principal
+        if self._taken_away != before:
+            self._principals.pop(access_key, None)
         return principal
+
+    def set_user_keys(self, account: str, keys: Sequence[UserKey]) -> None:
+        """Let exactly these keys of an account's users sign; inside a transaction or not.
+
+        Parameters
+        ----------
+        account
+            Whose users.
+        keys
+            All active keys. Others of this account's users are refused from now on.
+        """
+        with self._database.transaction() as connection:
+            # Only a user's key comes without a session token.
+            mine = "account = ? AND session_token = ''"
+            rows = self._database.query(
+                f"SELECT access_key, arn FROM credentials WHERE {mine}",  # noqa: S608  (a constant)
+                (account,),
+            )
+            if {(row["access_key"], row["arn"]) for row in rows} == {
+                (key.access_key, key.arn) for key in keys
+            }:
+                return
+            connection.execute(f"DELETE FROM credentials WHERE {mine}", (account,))  # noqa: S608
+            connection.executemany(
+                "INSERT INTO credentials VALUES (?, ?, '', ?, ?, ?, NULL)",
+                [(key.access_key, key.secret, account, key.arn, key.user_id) for key in keys],
+            )
+        self._forget({row["access_key"] for row in rows})
+
+    def _forget(self, access_keys: set[str]) -> None:
+        self._taken_away += 1
+        for access_key in access_keys:
+            self._principals.pop(access_key, None)
 
     def assume_role(
         self, role_arn: str, session_name: str, lifetime: float

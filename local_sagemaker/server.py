@@ -6,16 +6,24 @@ This is the one place that knows every room. It must not answer a request itself
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.model import OperationModel
 from starlette.applications import Starlette
 
 from local_sagemaker.app import Services, create_app
 from local_sagemaker.containers.container import Containers
-from local_sagemaker.dispatch import JsonDispatcher, QueryDispatcher, RestJsonDispatcher
+from local_sagemaker.coverage import SERVICES, refusal
+from local_sagemaker.dispatch import (
+    JsonDispatcher,
+    QueryDispatcher,
+    RestJsonDispatcher,
+    not_answered,
+)
+from local_sagemaker.errors import AWSError
 from local_sagemaker.hosting.deployments import Deployments
 from local_sagemaker.hosting.endpoints import Endpoints
 from local_sagemaker.hosting.routes import Routes
 from local_sagemaker.hosting.runtime import Runtime
-from local_sagemaker.iam import Iam
+from local_sagemaker.iam.service import Iam
 from local_sagemaker.identity import Identity
 from local_sagemaker.jobs.scheduler import Scheduler
 from local_sagemaker.jobs.training import TrainingJobs
@@ -112,7 +120,7 @@ class Server:
         ]
 
     def _services(self) -> Services:
-        iam = Iam()
+        iam = Iam(self.database, self.identity)
         sts = Sts(self.identity)
         sagemaker = self.resources.operations()
         # What a room does itself takes the place of the generic operation.
@@ -161,8 +169,14 @@ class Server:
 
 
 def _json(service: str, handlers: Mapping[str, Handler]) -> JsonDispatcher:
-    return JsonDispatcher(JsonProtocol(service_model(service)), handlers)
+    refuse = _declared_refusal if service in SERVICES else not_answered
+    return JsonDispatcher(JsonProtocol(service_model(service)), handlers, refuse)
 
 
 def _rest(service: str, handlers: Mapping[str, Handler]) -> RestJsonDispatcher:
-    return RestJsonDispatcher(RestJsonProtocol(service_model(service)), handlers)
+    protocol = RestJsonProtocol(service_model(service))
+    return RestJsonDispatcher(protocol, handlers, _declared_refusal)
+
+
+def _declared_refusal(operation: OperationModel) -> AWSError:
+    return refusal(operation.name)

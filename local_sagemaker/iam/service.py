@@ -1,0 +1,132 @@
+"""IAM's room: answers through moto, and keeps what it acknowledges.
+
+moto's memory is only a view of the journal: an acknowledged write is an entry there first, and
+after a restart, or when keeping an entry failed, an account's entries are answered once more.
+Nothing here judges a request: the local SageMaker allows what is signed.
+"""
+
+import logging
+import threading
+from typing import Any
+from urllib.parse import parse_qs
+
+from local_sagemaker.errors import AWSError
+from local_sagemaker.iam.backend import MotoIam, digest
+from local_sagemaker.iam.journal import Entry, Journal, new_entry
+from local_sagemaker.identity import Caller, Identity
+from local_sagemaker.operations import Handler
+from local_sagemaker.protocol import Reply
+from local_sagemaker.store import Database
+
+_LOG = logging.getLogger(__name__)
+_READS = ("Get", "List", "Simulate")
+
+
+class Iam:
+    """IAM for all accounts.
+
+    Parameters
+    ----------
+    database
+        Where writes are kept.
+    identity
+        Lets in whoever signs with a key that CreateAccessKey made.
+    """
+
+    def __init__(self, database: Database, identity: Identity) -> None:
+        self._database = database
+        self._identity = identity
+        self._journal = Journal(database)
+        # It comes before the database's own lock, always.
+        self._lock = threading.Lock()
+        self._moto: MotoIam | None = None
+        self._current: set[str] = set()
+
+    def operations(self) -> dict[str, Handler]:
+        """Return the handlers of operations that moto does not have."""
+        return {"SimulatePrincipalPolicy": self._simulate_principal_policy}
+
+    def forward(self, caller: Caller, body: bytes) -> Reply:
+        """Answer a request through moto; a write is on disk before this returns.
+
+        Parameters
+        ----------
+        caller
+            Whose account is asked.
+        body
+            The form of the request.
+
+        Raises
+        ------
+        AWSError
+            ``NotImplemented`` when moto does not know the operation.
+        """
+        (action,) = parse_qs(body.decode()).get("Action", [""])[:1]
+        with self._lock:
+            moto = self._replayed(caller.account)
+            entry = new_entry(caller.account, caller.access_key, caller.region, body)
+            if action.startswith(_READS):
+                return _answer(moto, entry)
+            # Until the write is kept, moto's memory is ahead of the journal.
+            self._current.discard(caller.account)
+            reply = _answer(moto, entry)
+            if reply.status < 300:
+                self._keep(moto, entry, reply)
+                self._current.add(caller.account)
+            return reply
+
+    def _keep(self, moto: MotoIam, entry: Entry, reply: Reply) -> None:
+        with self._database.transaction() as connection:
+            self._journal.append(connection, entry, digest(reply))
+            self._identity.set_user_keys(entry.account, moto.user_keys(entry.account))
+
+    def _replayed(self, account: str) -> MotoIam:
+        """Return moto with all that the journal has of an account, and nothing else."""
+        if self._moto is None:
+            self._moto = MotoIam()
+        if account in self._current:
+            return self._moto
+        entries = self._journal.entries(account)
+        if not entries:
+            entries = [(new_entry(account), "")]
+            with self._database.transaction() as connection:
+                self._journal.append(connection, *entries[0])
+        self._moto.open(entries[0][0])
+        for entry, expected in entries[1:]:
+            found = digest(self._moto.answer(entry))
+            if found != expected:
+                _LOG.warning(
+                    "IAM's answer to a request of account %s is not the one of %s: moto changed. "
+                    "Identifiers or dates of its users and roles may be new.",
+                    account,
+                    entry.time,
+                )
+        self._current.add(account)
+        return self._moto
+
+    def _simulate_principal_policy(self, _: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        resources = params.get("ResourceArns") or ["*"]
+        results = [
+            {
+                "EvalActionName": action,
+                "EvalResourceName": resource,
+                "EvalDecision": "allowed",
+                "MatchedStatements": [],
+                "MissingContextValues": [],
+            }
+            for action in params["ActionNames"]
+            for resource in resources
+        ]
+        return {"EvaluationResults": results, "IsTruncated": False}
+
+
+def _answer(moto: MotoIam, entry: Entry) -> Reply:
+    try:
+        return moto.answer(entry)
+    except Exception as error:
+        # Not a 5xx: it would fail again however often a client repeats it.
+        raise AWSError(
+            "NotImplemented",
+            "moto, which answers for IAM in the local SageMaker, does not know this: "
+            f"{type(error).__name__}: {error}. Use AWS for it.",
+        ) from error
