@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from local_sagemaker.coverage import refusal
 from local_sagemaker.errors import AWSError
 from local_sagemaker.hosting.fleet import (
     ClientGone,
@@ -187,11 +188,7 @@ def _endpoint(request: Request) -> str:
         raise AWSError("UnknownOperationException", f"There is no {request.method} {path}.", 404)
     endpoint, operation = found.groups()
     if operation in _REFUSED_OPERATIONS:
-        raise AWSError(
-            "ValidationError",
-            f"{_REFUSED_OPERATIONS[operation]} is not run by the local SageMaker. Use "
-            "InvokeEndpoint, or AWS for it.",
-        )
+        raise refusal(_REFUSED_OPERATIONS[operation])
     return endpoint
 
 

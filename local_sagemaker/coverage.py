@@ -1,0 +1,265 @@
+"""What this server does with each operation of SageMaker's four services, declared and reviewed.
+
+An operation executes, records, fails by saying so, or is refused by name; one that is nowhere in
+these tables is refused too, and a test over botocore's model names it. This module knows words
+only; it must not know how anything is done.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from local_sagemaker.errors import AWSError
+
+SERVICES = ("sagemaker", "sagemaker-a2i-runtime", "sagemaker-runtime", "sagemaker-metrics")
+
+
+class Coverage(StrEnum):
+    """The classes of operations.
+
+    ``FAILS`` and ``REFUSED`` are both work that is not run: the first is kept as a record that
+    has failed with a reason, the second is answered ``NotImplemented``.
+    """
+
+    EXECUTES = "executes"
+    RECORDS = "records"
+    FAILS = "fails"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """The class of a noun's operations, or of one operation.
+
+    Attributes
+    ----------
+    coverage
+        The class.
+    reason
+        Why it is not run, as the end of "not run locally: …"; empty where it is.
+    """
+
+    coverage: Coverage
+    reason: str = ""
+
+
+def _fails(reason: str) -> Declaration:
+    return Declaration(Coverage.FAILS, reason)
+
+
+def _refused(reason: str) -> Declaration:
+    return Declaration(Coverage.REFUSED, reason)
+
+
+_EXECUTES = Declaration(Coverage.EXECUTES)
+_RECORDS = Declaration(Coverage.RECORDS)
+# Bookkeeping and honest failures that nobody has written yet.
+_LATER = _refused("it is not recorded yet")
+
+_HYPERPOD = "it needs the instances of a HyperPod cluster"
+_STUDIO = "Studio's applications run on AWS; open JupyterLab on this machine"
+_MLFLOW = "managed MLflow runs on AWS; start `mlflow server` on this machine"
+_CAPACITY = "capacity is reserved and paid for on AWS"
+_PIPELINES = "pipelines are recorded but not executed yet"
+_HUMAN_LOOPS = "human loops are not run yet"
+_DEVICES = "it needs devices that AWS reaches"
+
+# One row per noun of a Create operation, for its Create, Describe, List, Update, Delete, Start and
+# Stop.
+NOUNS: dict[str, Declaration] = {
+    "AIBenchmarkJob": _LATER,
+    "AIRecommendationJob": _LATER,
+    "AIWorkloadConfig": _LATER,
+    "Action": _RECORDS,
+    "Algorithm": _LATER,
+    "App": _LATER,
+    "AppImageConfig": _LATER,
+    "Artifact": _RECORDS,
+    "AutoMLJob": _LATER,
+    "AutoMLJobV2": _LATER,
+    "Cluster": _LATER,
+    "ClusterExtension": _refused(_HYPERPOD),
+    "ClusterSchedulerConfig": _LATER,
+    "CodeRepository": _LATER,
+    "CompilationJob": _LATER,
+    "ComputeQuota": _LATER,
+    "Context": _RECORDS,
+    "DataQualityJobDefinition": _LATER,
+    "DeviceFleet": _LATER,
+    "Domain": _LATER,
+    "EdgeDeploymentPlan": _LATER,
+    "EdgeDeploymentStage": _LATER,
+    "EdgePackagingJob": _LATER,
+    "Endpoint": _EXECUTES,
+    "EndpointConfig": _RECORDS,
+    "Experiment": _RECORDS,
+    "FeatureGroup": _LATER,
+    "FlowDefinition": _LATER,
+    "Hub": _LATER,
+    "HubContentReference": _LATER,
+    "HumanTaskUi": _LATER,
+    "HyperParameterTuningJob": _LATER,
+    "Image": _LATER,
+    "ImageVersion": _LATER,
+    "InferenceComponent": _LATER,
+    "InferenceExperiment": _refused("it mirrors live traffic between instances of AWS"),
+    "InferenceRecommendationsJob": _LATER,
+    "InferenceRouter": _LATER,
+    "Job": _LATER,
+    "LabelingJob": _LATER,
+    "MlflowApp": _refused(_MLFLOW),
+    "MlflowTrackingServer": _refused(_MLFLOW),
+    "Model": _RECORDS,
+    "ModelBiasJobDefinition": _LATER,
+    "ModelCard": _LATER,
+    "ModelCardExportJob": _LATER,
+    "ModelExplainabilityJobDefinition": _LATER,
+    "ModelPackage": _LATER,
+    "ModelPackageGroup": _RECORDS,
+    "ModelQualityJobDefinition": _LATER,
+    "MonitoringSchedule": _LATER,
+    "NotebookInstance": _LATER,
+    "NotebookInstanceLifecycleConfig": _LATER,
+    "OptimizationJob": _LATER,
+    "PartnerApp": _LATER,
+    "Pipeline": _LATER,
+    "ProcessingJob": _LATER,
+    "Project": _LATER,
+    "Space": _LATER,
+    "StudioLifecycleConfig": _LATER,
+    "TrainingJob": _EXECUTES,
+    "TrainingPlan": _refused(_CAPACITY),
+    "TrainingSession": _LATER,
+    "TransformJob": _LATER,
+    "Trial": _RECORDS,
+    "TrialComponent": _RECORDS,
+    "UserProfile": _LATER,
+    "Workforce": _LATER,
+    "Workteam": _LATER,
+}
+
+_VERBS = ("Create", "Describe", "List", "Update", "Delete", "Start", "Stop")
+
+
+def _rows(declaration: Declaration, operations: str) -> dict[str, Declaration]:
+    return dict.fromkeys(operations.split(), declaration)
+
+
+# Operations of no noun, and those that do otherwise than their noun.
+OPERATIONS: dict[str, Declaration] = (
+    _rows(
+        _EXECUTES,
+        "BatchGetMetrics BatchPutMetrics InvokeEndpoint Search UpdateEndpointWeightsAndCapacities",
+    )
+    | _rows(
+        _RECORDS,
+        "AddAssociation AddTags AssociateTrialComponent DeleteAssociation DeleteTags "
+        "DisassociateTrialComponent ListAssociations ListTags",
+    )
+    | _rows(
+        _LATER,
+        "BatchDescribeModelPackage DeleteEndpointPolicy DeleteHubContent "
+        "DeleteModelPackageGroupPolicy DeregisterDevices DescribeDevice DescribeFeatureMetadata "
+        "DescribeHubContent DescribeLineageGroup DescribePipelineDefinitionForExecution "
+        "DescribePipelineExecution DescribeSubscribedWorkteam "
+        "DisableSagemakerServicecatalogPortfolio EnableSagemakerServicecatalogPortfolio "
+        "GetDeviceFleetReport GetEndpointPolicy GetLineageGroupPolicy GetModelPackageGroupPolicy "
+        "GetSagemakerServicecatalogPortfolioStatus GetSearchSuggestions ImportHubContent "
+        "ListAliases ListCandidatesForAutoMLJob ListDevices ListHubContentVersions "
+        "ListHubContents ListInferenceRecommendationsJobSteps ListLabelingJobsForWorkteam "
+        "ListLineageGroups ListModelCardVersions ListModelMetadata ListMonitoringAlertHistory "
+        "ListMonitoringAlerts ListMonitoringExecutions ListPipelineExecutionSteps "
+        "ListPipelineExecutions ListPipelineParametersForExecution ListPipelineVersions "
+        "ListResourceCatalogs ListStageDevices ListSubscribedWorkteams "
+        "ListTrainingJobsForHyperParameterTuningJob PutEndpointPolicy "
+        "PutModelPackageGroupPolicy QueryLineage RegisterDevices UpdateDevices "
+        "UpdateFeatureMetadata UpdateHubContent UpdateMonitoringAlert UpdatePipelineVersion",
+    )
+    | _rows(
+        _refused(_HYPERPOD),
+        "AttachClusterNodeNetworkInterface AttachClusterNodeVolume BatchAddClusterNodes "
+        "BatchDeleteClusterNodes BatchRebootClusterNodes BatchReplaceClusterNodes "
+        "DescribeClusterEvent DescribeClusterNode DescribeClusterOperation "
+        "DetachClusterNodeVolume ListClusterEvents ListClusterExtensionVersions ListClusterNodes "
+        "ListClusterOperations StartClusterHealthCheck UpdateClusterSoftware",
+    )
+    | _rows(
+        _refused(_STUDIO),
+        "CreatePresignedDomainUrl CreatePresignedNotebookInstanceUrl StartNotebookInstance "
+        "StartSession",
+    )
+    | _rows(_refused(_MLFLOW), "CreatePresignedMlflowAppUrl CreatePresignedMlflowTrackingServerUrl")
+    | _rows(
+        _refused(_CAPACITY),
+        "DescribeReservedCapacity DescribeTrainingPlanExtensionHistory ExtendTrainingPlan "
+        "ListUltraServersByReservedCapacity SearchTrainingPlanOfferings",
+    )
+    | _rows(
+        _refused(_PIPELINES),
+        "RetryPipelineExecution SendPipelineExecutionStepFailure "
+        "SendPipelineExecutionStepSuccess StartPipelineExecution StopPipelineExecution "
+        "UpdatePipelineExecution",
+    )
+    | _rows(
+        _refused(_HUMAN_LOOPS),
+        "DeleteHumanLoop DescribeHumanLoop ListHumanLoops RenderUiTemplate StartHumanLoop "
+        "StopHumanLoop",
+    )
+    | _rows(_refused(_DEVICES), "StartEdgeDeploymentStage StopEdgeDeploymentStage")
+    | {
+        "CreateHubContentPresignedUrls": _refused("it signs addresses of AWS's own storage"),
+        "CreatePartnerAppPresignedUrl": _refused("partner applications run on AWS"),
+        "DescribeJobSchemaVersion": _refused("the schemas of these jobs are AWS's own"),
+        "GetScalingConfigurationRecommendation": _refused("it needs the results of a load test"),
+        "InvokeEndpointAsync": _refused("inference is synchronous here; use InvokeEndpoint"),
+        "InvokeEndpointWithResponseStream": _refused(
+            "answers are not streamed here; use InvokeEndpoint"
+        ),
+        "ListJobSchemaVersions": _refused("the schemas of these jobs are AWS's own"),
+        "UpdateInferenceComponentRuntimeConfig": _refused(
+            "inference components are recorded but not run"
+        ),
+    }
+)
+
+
+def noun_of(operation: str, nouns: Iterable[str] = NOUNS) -> str | None:
+    """Return the noun of an operation that creates, shows, lists, changes or ends one, or None."""
+    for verb in _VERBS:
+        rest = operation.removeprefix(verb)
+        if rest != operation:
+            return next((noun for noun in nouns if rest in (noun, plural(noun))), None)
+    return None
+
+
+def plural(noun: str) -> str:
+    """Return a noun as the names of List operations have it."""
+    return f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+
+
+def declared(operation: str) -> Declaration | None:
+    """Return the declared class of an operation, or None when nobody classified it."""
+    if operation in OPERATIONS:
+        return OPERATIONS[operation]
+    noun = noun_of(operation)
+    return NOUNS[noun] if noun is not None else None
+
+
+def refusal(operation: str) -> AWSError:
+    """Return what an operation that is not answered says instead."""
+    declaration = declared(operation)
+    why = (
+        declaration.reason
+        if declaration is not None and declaration.coverage is Coverage.REFUSED
+        else "it is newer than this server"
+    )
+    return AWSError(
+        "NotImplemented",
+        f"{operation} is not run locally: {why}. Everything that is answered here is listed in "
+        "docs/local-sagemaker-api.md; use AWS for the rest.",
+    )
+
+
+def failure_reason(noun: str) -> str:
+    """Return the reason with which a resource of a noun that is not run has failed."""
+    return f"not run locally: {NOUNS[noun].reason}. Use AWS for it."
