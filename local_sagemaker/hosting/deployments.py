@@ -21,7 +21,9 @@ from local_sagemaker.hosting.models import (
     requirements_file,
     stage,
 )
-from local_sagemaker.hosting.routes import Route, RouteKey, Variant
+from local_sagemaker.hosting.route_key import RouteKey
+from local_sagemaker.hosting.routes import Route, Variant
+from local_sagemaker.hosting.statistics import Statistics
 from local_sagemaker.hosting.variants import VariantPlan
 from local_sagemaker.hosting.workers import STOP_GRACE, WorkerFailed, WorkerPlan
 from local_sagemaker.identity import EXECUTION_ROLE
@@ -68,12 +70,18 @@ class Deployments:
         Where model data comes from.
     logs
         Where the processes' output goes.
+
+    Attributes
+    ----------
+    statistics
+        Of the requests to all variants.
     """
 
     def __init__(self, containers: Containers, objects: Objects, logs: LogStore) -> None:
         self._containers = containers
         self._objects = objects
         self._logs = logs
+        self.statistics = Statistics()
 
     def start(
         self,
@@ -135,6 +143,7 @@ class Deployments:
             weight=plan.weight,
             fleet=fleet,
             max_payload=plan.max_payload,
+            statistics=self.statistics.of(key, plan.name),
             max_concurrency=plan.max_concurrency,
         )
 

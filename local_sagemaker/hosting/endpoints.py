@@ -17,7 +17,8 @@ from local_sagemaker.hosting.deployments import Deployed, DeploymentFailed, Depl
 from local_sagemaker.hosting.fleet import Fleet
 from local_sagemaker.hosting.generations import Generations
 from local_sagemaker.hosting.models import model_source
-from local_sagemaker.hosting.routes import Route, RouteKey, Routes
+from local_sagemaker.hosting.route_key import RouteKey
+from local_sagemaker.hosting.routes import Route, Routes
 from local_sagemaker.hosting.variants import VariantPlan, retained
 from local_sagemaker.hosting.workers import WorkerFailed
 from local_sagemaker.identity import Caller
@@ -218,6 +219,7 @@ class Endpoints:
     def _take_down(self, key: Key) -> None:
         self._routes.remove(_route_key(key))
         self._generations.stop(_route_key(key))
+        self._deployments.statistics.forget(_route_key(key))
         self._write_down(key, lambda: self._records.delete(key))
 
     def _start(self, key: Key, plans: list[VariantPlan]) -> Route:
@@ -293,6 +295,43 @@ class Endpoints:
                 time.sleep(_RETRY_SECONDS)
             else:
                 return
+
+    def statistics(self) -> list[dict[str, Any]]:
+        """Return how every endpoint does, as ``status`` shows it.
+
+        Returns
+        -------
+        list of dict
+            ``account``, ``region``, ``endpoint``, ``status``, ``created`` (seconds since the
+            epoch), ``config`` and ``variants``: of each ``variant``, ``weight``, ``processes``
+            that serve and ``processes_wanted``, ``queued``, ``trouble`` (None, or why no process
+            serves), and `VariantStatistics.to_dict`. No variants where nothing serves.
+        """
+        return [self._statistics_of(record) for record in self._records.every("Endpoint")]
+
+    def _statistics_of(self, record: Record) -> dict[str, Any]:
+        route = self._routes.get(_route_key(record.key))
+        wanted = {plan.name: plan.processes for plan in _plans_of(record)}
+        return {
+            "account": record.key.account,
+            "region": record.key.region,
+            "endpoint": record.key.name,
+            "status": record.status,
+            "created": record.created,
+            "config": record.body["EndpointConfigName"],
+            "variants": [
+                {
+                    "variant": variant.name,
+                    "weight": variant.weight,
+                    "processes": variant.fleet.size,
+                    "processes_wanted": wanted.get(variant.name, variant.fleet.size),
+                    "queued": variant.fleet.queued,
+                    "trouble": variant.fleet.trouble,
+                    **variant.statistics.to_dict(),
+                }
+                for variant in (route.variants if route else ())
+            ],
+        }
 
     # The server's own start and end
 

@@ -98,6 +98,16 @@ class Fleet:
         """How many processes serve now."""
         return len(self._workers)
 
+    @property
+    def queued(self) -> int:
+        """How many requests wait for a process."""
+        return len(self._waiting)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no process serves; None while one does, or is about to."""
+        return None if self._workers else self._broken
+
     def start(self, count: int) -> None:
         """Start that many more processes and wait until all of them serve.
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from local_sagemaker.hosting.deployments import Deployed, DeploymentFailed
 from local_sagemaker.hosting.fleet import Fleet
-from local_sagemaker.hosting.routes import RouteKey
+from local_sagemaker.hosting.route_key import RouteKey
 
 _CLOSE_GRACE = 2.0
 

@@ -4,20 +4,16 @@ A route never changes; an update makes a new one and puts it in the other's plac
 weights and names, and nothing of how a fleet works.
 """
 
-import random
-from collections.abc import Mapping
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from local_sagemaker.hosting.fleet import Fleet
+from local_sagemaker.hosting.route_key import RouteKey
+from local_sagemaker.hosting.statistics import VariantStatistics
 
-
-@dataclass(frozen=True)
-class RouteKey:
-    """Whose endpoint, where, and its name."""
-
-    account: str
-    region: str
-    endpoint: str
+# Multiples of the golden ratio, modulo 1, fill the unit interval evenly from the first few on.
+_GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -34,6 +30,8 @@ class Variant:
         Its processes.
     max_payload
         Largest request in bytes.
+    statistics
+        Of its requests.
     max_concurrency
         How many requests may be under way at once; None for any number.
     """
@@ -42,6 +40,7 @@ class Variant:
     weight: float
     fleet: Fleet
     max_payload: int
+    statistics: VariantStatistics
     max_concurrency: int | None = None
 
 
@@ -50,6 +49,7 @@ class Route:
     """The variants that share an endpoint's requests."""
 
     variants: tuple[Variant, ...]
+    _turns: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
 
     def choose(self, target: str | None = None) -> Variant | None:
         """Return the variant for the next request.
@@ -57,7 +57,8 @@ class Route:
         Parameters
         ----------
         target
-            The variant that was asked for; None for one drawn by weight.
+            The variant that was asked for; None for one chosen by weight. Over any stretch of
+            requests the shares are closer to the weights than drawing lots would bring them.
 
         Returns
         -------
@@ -70,8 +71,15 @@ class Route:
             return self.variants[0]
         weights = [variant.weight for variant in self.variants]
         if not any(weights):
-            return random.choice(self.variants)
-        return random.choices(self.variants, weights)[0]
+            weights = [1.0] * len(weights)
+        point = (next(self._turns) * _GOLDEN_RATIO % 1.0) * sum(weights)
+        for variant, end in zip(self.variants, itertools.accumulate(weights), strict=True):
+            if point < end:
+                return variant
+        # Rounding may leave the point at the very end; a weight of 0 gets nothing even then.
+        return next(
+            v for v, weight in zip(self.variants[::-1], weights[::-1], strict=True) if weight
+        )
 
 
 class Routes:

@@ -24,7 +24,8 @@ from local_sagemaker.hosting.fleet import (
     InvocationTimeout,
     WorkerDied,
 )
-from local_sagemaker.hosting.routes import RouteKey, Routes, Variant
+from local_sagemaker.hosting.route_key import RouteKey
+from local_sagemaker.hosting.routes import Routes, Variant
 from local_sagemaker.hosting.unix_http import HTTPAnswer
 from local_sagemaker.identity import Caller
 from local_sagemaker.protocol import RestJsonProtocol, request_id, service_model
@@ -128,21 +129,35 @@ class Runtime:
         while True:
             variant = self._variant(key, target)
             _check_size(variant, body)
-            self._enter(variant)
+            started = time.perf_counter()
+            status: int | None = None
+            variant.statistics.begin()
             try:
-                answer = await variant.fleet.invoke(headers, body, timeout=self._timeout, gone=gone)
+                self._enter(variant)
+                try:
+                    answer = await variant.fleet.invoke(
+                        headers, body, timeout=self._timeout, gone=gone
+                    )
+                finally:
+                    self._leave(variant)
+                status = answer.status
             except FleetClosed:
                 # Its generation was replaced after it was chosen, and nothing was sent to it.
                 await asyncio.sleep(0)
             except InvocationTimeout:
+                status = HTTPStatus.INTERNAL_SERVER_ERROR
                 raise _model_error(key, 0, _TIMED_OUT) from None
             except WorkerDied as error:
+                status = HTTPStatus.INTERNAL_SERVER_ERROR
                 told = error_body(500, INTERNAL_SERVER, str(error)).decode()
                 raise _model_error(key, 500, told) from error
+            except AWSError as error:
+                status = error.status
+                raise
             else:
                 return variant, answer
             finally:
-                self._leave(variant)
+                variant.statistics.end(status, time.perf_counter() - started)
 
     async def _until_back(self, key: RouteKey) -> None:
         """Wait for an endpoint that comes back after a restart of the server."""

@@ -1,0 +1,126 @@
+"""How much a production variant was asked, how fast it answered, and how often it failed.
+
+Counts and a histogram in memory: they begin with the server and outlive a generation. It knows
+numbers; it must not know what a request or a process is.
+"""
+
+import threading
+from dataclasses import dataclass, field
+from math import ceil, log
+from typing import Any
+
+from local_sagemaker.hosting.route_key import RouteKey
+
+# Each bucket reaches 10 % further than the one before it, so a quantile is at most that wrong.
+_FIRST_BUCKET = 0.0001  # seconds
+_GROWTH = 1.1
+_BUCKETS = 160  # the last begins at 380 seconds
+_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_CLIENT_ERRORS = range(400, 500)
+_OK = range(100, 400)
+
+
+class Histogram:
+    """Durations in buckets of growing width."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * _BUCKETS
+        self._count = 0
+        self._longest = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one duration."""
+        place = ceil(log(seconds / _FIRST_BUCKET, _GROWTH)) if seconds > _FIRST_BUCKET else 0
+        self._counts[min(place, _BUCKETS - 1)] += 1
+        self._count += 1
+        self._longest = max(self._longest, seconds)
+
+    def quantile(self, share: float) -> float | None:
+        """Return the seconds within which a share of all durations lies; None without any."""
+        if not self._count:
+            return None
+        wanted = share * self._count
+        seen = 0
+        for place, count in enumerate(self._counts):
+            seen += count
+            if seen >= wanted:
+                return min(float(_FIRST_BUCKET * _GROWTH**place), self._longest)
+        return self._longest
+
+    @property
+    def longest(self) -> float | None:
+        """The longest duration in seconds; None without any."""
+        return self._longest if self._count else None
+
+
+@dataclass
+class VariantStatistics:
+    """What happened to one variant's requests; every method may be called from any thread."""
+
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _latency: Histogram = field(default_factory=Histogram)
+    _invocations: int = 0
+    _client_errors: int = 0
+    _server_errors: int = 0
+    _in_flight: int = 0
+
+    def begin(self) -> None:
+        """Note a request that was accepted for this variant."""
+        with self._lock:
+            self._in_flight += 1
+
+    def end(self, status: int | None, seconds: float) -> None:
+        """Note how a request ended.
+
+        Parameters
+        ----------
+        status
+            HTTP status as the model's, or as the service's where there was none from it; None
+            for a request that goes elsewhere or whose client hung up, which is not counted.
+        seconds
+            From the request to the end of its answer.
+        """
+        with self._lock:
+            self._in_flight -= 1
+            if status is None:
+                return
+            self._invocations += 1
+            self._latency.add(seconds)
+            if status in _CLIENT_ERRORS:
+                self._client_errors += 1
+            elif status not in _OK:
+                self._server_errors += 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as ``status`` shows it; latencies are in milliseconds, None without any."""
+        with self._lock:
+            latency = {name: self._latency.quantile(share) for name, share in _QUANTILES.items()}
+            latency["max"] = self._latency.longest
+            return {
+                "invocations": self._invocations,
+                "errors_4xx": self._client_errors,
+                "errors_5xx": self._server_errors,
+                "in_flight": self._in_flight,
+                "latency_ms": {
+                    name: None if seconds is None else round(seconds * 1000, 3)
+                    for name, seconds in latency.items()
+                },
+            }
+
+
+class Statistics:
+    """The statistics of all variants of all endpoints."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._variants: dict[RouteKey, dict[str, VariantStatistics]] = {}
+
+    def of(self, key: RouteKey, variant: str) -> VariantStatistics:
+        """Return a variant's statistics, begun on first use."""
+        with self._lock:
+            return self._variants.setdefault(key, {}).setdefault(variant, VariantStatistics())
+
+    def forget(self, key: RouteKey) -> None:
+        """Drop an endpoint's statistics."""
+        with self._lock:
+            self._variants.pop(key, None)
