@@ -2,13 +2,14 @@
 
 import html
 import os
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from local_sagemaker import daemon
 from local_sagemaker.botocore_plugin import redirect_without_plugins
+from local_sagemaker.client_caches import forget_clients
+from local_sagemaker.faults.client import FaultClient
 from local_sagemaker.home import Home, HomeError, ServerInfo
 from local_sagemaker.settings import misleading
 
@@ -58,6 +59,11 @@ class LocalSageMaker:
         """The variables that point a client at the running server."""
         return self._home.environment(self.url)
 
+    @property
+    def faults(self) -> FaultClient:
+        """What goes wrong on purpose: ``faults.add("CreateTrainingJob", "InternalFailure")``."""
+        return FaultClient(self._running)
+
     def start(self) -> "LocalSageMaker":
         """Start or attach, and point this process's environment at the server."""
         started = daemon.start(self._home, self._port)
@@ -75,7 +81,7 @@ class LocalSageMaker:
             del os.environ[name]
         os.environ.update(environment)
         redirect_without_plugins()
-        _forget_default_session()
+        forget_clients()
         return self
 
     def close(self) -> None:
@@ -86,7 +92,7 @@ class LocalSageMaker:
             else:
                 os.environ[name] = value
         self._saved.clear()
-        _forget_default_session()
+        forget_clients()
         fresh, self._info, self._fresh = self._fresh, None, False
         if fresh:
             daemon.stop(self._home)
@@ -143,10 +149,3 @@ def _counted(items: list[dict[str, Any]]) -> str:
     for item in items:
         states[item["status"]] = states.get(item["status"], 0) + 1
     return ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"
-
-
-def _forget_default_session() -> None:
-    # boto3.client() keeps a session with the credentials it found first.
-    boto3 = sys.modules.get("boto3")
-    if boto3 is not None:
-        vars(boto3)["DEFAULT_SESSION"] = None

@@ -14,6 +14,8 @@ import pytest
 
 from local_sagemaker import LocalSageMaker
 
+pytest_plugins = ["local_sagemaker.pytest_plugin", "pytester"]
+
 # Before any test module imports boto3 or transformers, which read these once.
 for name in list(os.environ):
     if name.startswith(("AWS_", "SAGEMAKER_", "WORKSHOP_")):
@@ -37,17 +39,15 @@ def repository() -> Path:
 
 
 @pytest.fixture(scope="session")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSageMaker]:
-    """Start a server for the whole session and point the environment at it."""
-    with LocalSageMaker(home=tmp_path_factory.mktemp("local") / "home") as running:
-        yield running
+def local(local_sagemaker: LocalSageMaker) -> LocalSageMaker:
+    """Return the session's server; the environment points at it."""
+    return local_sagemaker
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[LocalSageMaker]:
-    """Start a server of this test's own, for tests that stop or break it."""
-    with LocalSageMaker(home=tmp_path / "home") as running:
-        yield running
+def fresh(fresh_local_sagemaker: LocalSageMaker) -> LocalSageMaker:
+    """Return a server of this test's own, for tests that stop or break it."""
+    return fresh_local_sagemaker
 
 
 @pytest.fixture(scope="session", autouse=True)
