@@ -86,8 +86,8 @@ class Endpoints:
         if params.get("RetainAllVariantProperties"):
             excluded = params.get("ExcludeRetainedVariantProperties") or []
             plans = retained(plans, _plans_of(current), excluded)
-        record = self._begin(caller, name, "Updating")
         config = params["EndpointConfigName"]
+        record = self._begin(caller, name, "Updating", wanted=_wanted(plans, config))
         self._background(self._replace, record.key, plans, config)
         return {"EndpointArn": record.arn}
 
@@ -101,7 +101,7 @@ class Endpoints:
                 f"The endpoint {name} has no production variant {', '.join(sorted(unknown))}."
             )
         plans = [plan.resized(wanted.get(plan.name, {})) for plan in plans]
-        record = self._begin(caller, name, "Updating")
+        record = self._begin(caller, name, "Updating", wanted=_wanted(plans))
         self._background(self._resize, record.key, plans)
         return {"EndpointArn": record.arn}
 
@@ -111,9 +111,18 @@ class Endpoints:
         return {}
 
     def _begin(
-        self, caller: Caller, name: str, status: str, *, also_from: str | None = None
+        self,
+        caller: Caller,
+        name: str,
+        status: str,
+        *,
+        also_from: str | None = None,
+        wanted: dict[str, Any] | None = None,
     ) -> Record:
-        """Move an endpoint at rest to a status of work; refuse one that is being worked on."""
+        """Move an endpoint at rest to a status of work; refuse one that is being worked on.
+
+        What an update wants is kept, for the server may be killed before it is done.
+        """
 
         def change(record: Record) -> None:
             if record.status in _IN_PROGRESS:
@@ -124,6 +133,8 @@ class Endpoints:
                     "DeleteEndpoint is all that can be done with it."
                 )
             record.status = status
+            if wanted is not None:
+                record.private["wanted"] = wanted
 
         return self._resources.change(caller, "Endpoint", name, change)
 
@@ -166,20 +177,37 @@ class Endpoints:
             self._threads.add(thread)
         thread.start()
 
-    def _bring_up(self, key: Key, plans: list[VariantPlan]) -> None:
+    def _bring_up(
+        self, key: Key, plans: list[VariantPlan], update_failed: str | None = None
+    ) -> None:
         try:
             route = self._start(key, plans)
         except DeploymentFailed as error:
             self._fail(key, str(error))
             return
         self._routes.put(_route_key(key), route)
-        self._settle(key, plans, route)
+        self._settle(key, plans, route, failure=update_failed)
 
-    def _bring_back(self, key: Key, plans: list[VariantPlan]) -> None:
+    def _bring_back(
+        self, key: Key, plans: list[VariantPlan], wanted: dict[str, Any] | None
+    ) -> None:
         try:
-            self._bring_up(key, plans)
+            reason = None if wanted is None else self._finish_update(key, wanted)
+            if wanted is None or reason is not None:
+                self._bring_up(key, plans, reason)
         finally:
             self._routes.no_longer_expect(_route_key(key))
+
+    def _finish_update(self, key: Key, wanted: dict[str, Any]) -> str | None:
+        """Start what an interrupted update asked for; return why it cannot be had, or None."""
+        plans = [VariantPlan.from_dict(content) for content in wanted["plans"]]
+        try:
+            route = self._start(key, plans)
+        except DeploymentFailed as error:
+            return str(error)
+        self._routes.put(_route_key(key), route)
+        self._settle(key, plans, route, wanted["config"])
+        return None
 
     def _replace(self, key: Key, plans: list[VariantPlan], config: str) -> None:
         current = self._routes.get(_route_key(key))
@@ -245,13 +273,20 @@ class Endpoints:
             ) from error
 
     def _settle(
-        self, key: Key, plans: list[VariantPlan], route: Route, config: str | None = None
+        self,
+        key: Key,
+        plans: list[VariantPlan],
+        route: Route,
+        config: str | None = None,
+        failure: str | None = None,
     ) -> None:
         """Write down that a route serves."""
 
         def change(record: Record) -> None:
             record.status = "InService"
             record.body.pop("FailureReason", None)
+            if failure is not None:
+                record.body["FailureReason"] = failure
             if config is not None:
                 record.body["EndpointConfigName"] = config
             record.body["ProductionVariants"] = [
@@ -259,6 +294,7 @@ class Endpoints:
                 for plan, variant in zip(plans, route.variants, strict=True)
             ]
             record.private["plans"] = [plan.to_dict() for plan in plans]
+            record.private.pop("wanted", None)
 
         self._change(key, change)
 
@@ -268,6 +304,7 @@ class Endpoints:
         def change(record: Record) -> None:
             record.status = "InService"
             record.body["FailureReason"] = reason
+            record.private.pop("wanted", None)
 
         self._change(key, change)
 
@@ -345,7 +382,8 @@ class Endpoints:
             elif record.status in {"InService", "Updating", "SystemUpdating"}:
                 self._records.update(record.key, _being_restored)
                 self._routes.expect(_route_key(record.key))
-                self._background(self._bring_back, record.key, _plans_of(record))
+                wanted = record.private.get("wanted")
+                self._background(self._bring_back, record.key, _plans_of(record), wanted)
 
     def close(self) -> None:
         """End all processes; endpoints come back with the next start."""
@@ -365,6 +403,10 @@ def _being_restored(record: Record) -> None:
 
 def _route_key(key: Key) -> RouteKey:
     return RouteKey(key.account, key.region, key.name)
+
+
+def _wanted(plans: list[VariantPlan], config: str | None = None) -> dict[str, Any]:
+    return {"plans": [plan.to_dict() for plan in plans], "config": config}
 
 
 def _plans_of(record: Record) -> list[VariantPlan]:

@@ -75,3 +75,24 @@ def test_a_deletion_that_was_under_way_is_finished(fresh: LocalSageMaker) -> Non
     fresh.start()
     while deployer.sagemaker.list_endpoints()["Endpoints"]:
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("works", [True, False], ids=["good", "bad"])
+def test_an_update_that_was_acknowledged_is_finished(fresh: LocalSageMaker, *, works: bool) -> None:
+    deployer = Deployer(fresh)
+    name = deployer.deploy(answering("old"))
+    slow = "import time; time.sleep(3)\n"
+    code = answering("new") if works else "def model_fn(d): raise OSError('no such weights')"
+    config = deployer.config({"ModelName": deployer.model(slow + code)})
+    before = deployer.describe(name)["EndpointConfigName"]
+    deployer.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
+    server = psutil.Process(_info(fresh).pid)
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait()
+    fresh.start()
+    settled = deployer.settled(name)
+    assert settled["EndpointStatus"] == "InService"
+    assert deployer.invoke(name)["Body"] == ("new" if works else "old")
+    assert settled["EndpointConfigName"] == (config if works else before)
+    assert ("no such weights" in settled.get("FailureReason", "")) is not works
+    assert len(deployer.processes()) == 1
