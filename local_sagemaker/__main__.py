@@ -6,12 +6,13 @@ import logging
 import os
 import shlex
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from local_sagemaker import daemon
+from local_sagemaker.commands.faults import add_fault_command
+from local_sagemaker.commands.requests import add_requests_command
+from local_sagemaker.commands.status import card
 from local_sagemaker.home import Home, HomeError
 from local_sagemaker.settings import misleading
 
@@ -59,13 +60,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--quiet", action="store_true", help="print one line, and no keys")
     command.set_defaults(run=_start)
-    command = commands.add_parser("status", parents=[shared], help="show jobs and endpoints")
+    command = commands.add_parser(
+        "status", parents=[shared], help="show jobs, endpoints, faults and requests"
+    )
     command.add_argument("--json", action="store_true", help="as JSON")
     command.set_defaults(run=_status)
     command = commands.add_parser("logs", parents=[shared], help="follow a job's or endpoint's log")
     command.add_argument("name", help="name of a training job or an endpoint")
     command.add_argument("--no-follow", action="store_true", help="print what is there and end")
     command.set_defaults(run=_logs)
+    add_requests_command(commands, shared)
+    add_fault_command(commands, shared)
     command = commands.add_parser("stop", parents=[shared], help="stop it; its state is kept")
     command.set_defaults(run=_stop)
     command = commands.add_parser("reset", parents=[shared], help="stop it and remove its state")
@@ -111,21 +116,10 @@ def _status(options: argparse.Namespace) -> int:
         return 3
     state = daemon.status(info)
     if options.json:
-        print(json.dumps({"running": True, "pid": info.pid} | state, indent=2))
-        return 0
-    print(f"Local SageMaker at {info.url} (process {info.pid})")
-    print(f"  home     {state['home']}")
-    print(f"  account  {state['account']}, {state['region']}")
-    _print_states("Jobs", state["jobs"])
-    _print_states("Endpoints", state["endpoints"])
+        print(json.dumps({"running": True} | state, indent=2))
+    else:
+        print(card(state))
     return 0
-
-
-def _print_states(title: str, items: list[dict[str, Any]]) -> None:
-    print(f"{title}: {len(items) or 'none'}")
-    for item in items:
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(item["created"]))
-        print(f"  {item['status']:<12} {item['name']:<50} {when}")
 
 
 def _logs(options: argparse.Namespace) -> int:

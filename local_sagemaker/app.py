@@ -5,9 +5,7 @@ service scope, the target header or the path. It must not know what an operation
 """
 
 import hashlib
-import hmac
 import logging
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,14 +16,20 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
+from local_sagemaker.asked import read_asked
 from local_sagemaker.canonical import Signed, parse_query
 from local_sagemaker.dispatch import JsonDispatcher, QueryDispatcher, RestJsonDispatcher, defect
 from local_sagemaker.errors import AWSError
+from local_sagemaker.faults.rules import Faults
+from local_sagemaker.faults.striking import answered
 from local_sagemaker.identity import Caller, Identity
+from local_sagemaker.own_pages import PREFIX, OwnPages
 from local_sagemaker.protocol import Reply
+from local_sagemaker.request_log.observer import Observer
 from local_sagemaker.signatures import (
     UNSIGNED_PAYLOAD,
     Claim,
@@ -40,8 +44,6 @@ _LOG = logging.getLogger("local_sagemaker.requests")
 MAX_BODY = 32 * 1024 * 1024
 # A client that still sends does not read: what is too large is read on, and thrown away.
 _MAX_DISCARDED = 16 * MAX_BODY
-_ACTION = re.compile(rb"(?:^|&)Action=(\w{1,64})")
-_METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 
 
 class _AnyPath(PathConvertor):
@@ -80,8 +82,6 @@ class Services:
         rest-json services by the first part of their paths.
     s3, runtime
         Those that stream.
-    status
-        What ``status`` shows.
     """
 
     json: Mapping[str, JsonDispatcher]
@@ -89,7 +89,6 @@ class Services:
     rest: Mapping[str, RestJsonDispatcher]
     s3: Streamed
     runtime: Invocations
-    status: Callable[[], dict[str, Any]]
 
 
 def create_app(
@@ -97,9 +96,14 @@ def create_app(
     identity: Identity,
     port: int,
     *,
-    token: str,
+    pages: OwnPages,
+    faults: Faults,
+    observer: Observer,
 ) -> Starlette:
     """Return the application.
+
+    Its ``state.connections`` are the connections that are open, for faults that close one;
+    whoever serves the application puts them there.
 
     Parameters
     ----------
@@ -109,35 +113,51 @@ def create_app(
         Whose signatures count.
     port
         The port that a Host header must name.
-    token
-        Opens the server's own pages below ``/_local/`` to the command line.
+    pages
+        The server's own.
+    faults
+        What goes wrong on purpose.
+    observer
+        Takes note of each request.
     """
-    router = _Router(services, identity, port, token)
+    router = _Router(services, identity, port, pages, faults)
+    # An object and not a function: Starlette then leaves methods and errors to it.
+    application = Starlette(routes=[Route("/{path:any}", _Front(router, observer))])
+    application.state.connections = set()
+    return application
 
-    async def handle(request: Request) -> Response:
+
+class _Front:
+    """Sends what the router answers, and has it noted."""
+
+    def __init__(self, router: "_Router", observer: Observer) -> None:
+        self._router = router
+        self._observer = observer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
         started = time.perf_counter()
-        answer = await router(request)
+        answer = await self._router(request)
         if answer.status_code >= 400 and "expect" in request.headers:
             # Refused before it was told to go on, botocore sends no body, and its next request
             # on this connection would be taken for one.
             answer.headers["connection"] = "close"
-        _LOG.info(
-            "%s %s %d %.1f ms",
-            getattr(request.state, "caller", "-"),
-            getattr(request.state, "operation", None) or f"{request.method} {raw_path(request)}",
-            answer.status_code,
-            (time.perf_counter() - started) * 1000,
-        )
-        return answer
-
-    return Starlette(routes=[Route("/{path:any}", handle, methods=_METHODS)])
+        try:
+            await answer(scope, receive, send)
+        finally:
+            path = raw_path(request)
+            if not path.startswith(PREFIX):
+                self._observer.note(request, path, answer, time.perf_counter() - started)
 
 
 class _Router:
-    def __init__(self, services: Services, identity: Identity, port: int, token: str) -> None:
+    def __init__(
+        self, services: Services, identity: Identity, port: int, pages: OwnPages, faults: Faults
+    ) -> None:
         self._services = services
         self._identity = identity
-        self._token = token.encode()
+        self._pages = pages
+        self._faults = faults
         self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
 
     async def __call__(self, request: Request) -> Response:
@@ -145,15 +165,22 @@ class _Router:
         expected = expected_format(request, path)
         try:
             self._check_host(request)
-            if path.startswith("/_local/"):
-                return await self._own(request, path)
+            if path.startswith(PREFIX):
+                return await self._pages(request, path)
             claim = authenticate(_signed(request), self._identity)
             # A body is read only when a key, its token and the time are good. S3 reads its own.
             body = b"" if claim.service == "s3" else await _body(request)
             verified = _verified(claim, body)
-            request.state.caller = _who(verified.caller)
-            request.state.operation = self._operation(request, verified.service, path, body)
-            return await self._dispatch(request, path, verified, body)
+            asked = read_asked(request, verified.service, path, body)
+            request.state.caller, request.state.asked = verified.caller, asked
+            return await answered(
+                self._faults,
+                request,
+                asked,
+                verified.caller,
+                body,
+                lambda: self._dispatch(request, path, verified, body),
+            )
         except Refused as refused:
             return refusal(refused, request, expected)
         except AWSError as error:
@@ -205,32 +232,11 @@ class _Router:
             answer = _bound(rest, caller, request.method, path, query, headers, body)
         return response(await run_in_threadpool(answer))
 
-    def _operation(self, request: Request, service: str, path: str, body: bytes) -> str:
-        """Return what the log calls a request; a path stays encoded and so on one line."""
-        target = request.headers.get("x-amz-target")
-        if target:
-            return f"{service} {target.rpartition('.')[2]}"
-        if service in self._services.query and (action := _ACTION.search(body[:4096])):
-            return f"{service} {action[1].decode()}"
-        return f"{service} {request.method} {path}"
-
-    async def _own(self, request: Request, path: str) -> Response:
-        given = request.headers.get("authorization", "").encode()
-        if not hmac.compare_digest(given, b"Bearer " + self._token):
-            return JSONResponse({"message": "The token of this server's home is needed."}, 403)
-        if path == "/_local/status" and request.method == "GET":
-            return JSONResponse(await run_in_threadpool(self._services.status))
-        return JSONResponse({"message": f"There is no {request.method} {path}."}, 404)
-
 
 def raw_path(request: Request) -> str:
     """Return the path as it came over the wire: percent-encoded, without the query."""
     raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
     return raw.partition(b"?")[0].decode("latin-1")
-
-
-def _who(caller: Caller) -> str:
-    return f"{caller.account}/{caller.arn.partition('/')[2]}"
 
 
 def _bound(call: Callable[..., Reply], *arguments: Any) -> Callable[[], Reply]:

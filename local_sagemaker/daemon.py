@@ -17,24 +17,21 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 
+from local_sagemaker.control import StartError, status
 from local_sagemaker.home import Home, HomeError, ServerInfo
 from local_sagemaker.settings import default_run_dir
+
+__all__ = ["StartError", "Started", "reachable", "reset", "start", "status", "stop"]
 
 # A server with thousands of records and endpoints to bring back is up long before that.
 _START_SECONDS = 120.0
 _STOP_SECONDS = 150.0
 _MAX_LOG = 64 * 1024 * 1024
-
-
-class StartError(Exception):
-    """The server did not start; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -186,38 +183,6 @@ def reachable(info: ServerInfo) -> bool:
     return True
 
 
-def status(info: ServerInfo) -> dict[str, Any]:
-    """Ask a running server for its state.
-
-    Raises
-    ------
-    HomeError
-        When something else answers at its URL.
-    StartError
-        When nothing answers.
-    """
-    target = urlsplit(info.url)
-    connection = HTTPConnection(target.hostname or "", target.port, timeout=10)
-    try:
-        headers = {"Authorization": f"Bearer {info.token}"}
-        connection.request("GET", "/_local/status", headers=headers)
-        response = connection.getresponse()
-        content = response.read()
-        if response.status != 200:
-            raise HomeError(f"{info.url} answered {response.status}: another server has its port.")
-        answer: dict[str, Any] = json.loads(content)
-        return answer
-    except OSError as error:
-        raise StartError(
-            f"the local SageMaker at {info.url} (process {info.pid}) does not answer: {error}. If "
-            "it hangs, end it with `python -m local_sagemaker stop` and start it again."
-        ) from error
-    except (HTTPException, ValueError) as error:
-        raise HomeError(f"{info.url} does not speak HTTP as the local SageMaker does.") from error
-    finally:
-        connection.close()
-
-
 def stop(home: Home) -> bool:
     """Stop the server of a home; return whether one ran.
 
@@ -250,6 +215,8 @@ def _signalled(pid: int, number: signal.Signals) -> psutil.Process | None:
     try:
         process = psutil.Process(pid)
         process.send_signal(number)
+        # Suspended by Ctrl-Z or a debugger, it would not notice.
+        process.resume()
     except psutil.NoSuchProcess:
         return None
     return process

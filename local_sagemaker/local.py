@@ -9,6 +9,7 @@ from typing import Any
 from local_sagemaker import daemon
 from local_sagemaker.botocore_plugin import redirect_without_plugins
 from local_sagemaker.client_caches import forget_clients
+from local_sagemaker.faults.client import FaultClient
 from local_sagemaker.home import Home, HomeError, ServerInfo
 from local_sagemaker.settings import misleading
 
@@ -57,6 +58,11 @@ class LocalSageMaker:
     def environment(self) -> dict[str, str]:
         """The variables that point a client at the running server."""
         return self._home.environment(self.url)
+
+    @property
+    def faults(self) -> FaultClient:
+        """What goes wrong on purpose: ``faults.add("CreateTrainingJob", "InternalFailure")``."""
+        return FaultClient(self._running)
 
     def start(self) -> "LocalSageMaker":
         """Start or attach, and point this process's environment at the server."""

@@ -57,8 +57,9 @@ class QueryProtocol:
             wrapper = shape.serialization.get("resultWrapper", f"{operation.name}Result")
             _append(ElementTree.SubElement(root, wrapper), result, shape)
         metadata = ElementTree.SubElement(root, "ResponseMetadata")
-        ElementTree.SubElement(metadata, "RequestId").text = request_id()
-        return Reply(200, _xml(root), {"Content-Type": "text/xml"})
+        identifier = request_id()
+        ElementTree.SubElement(metadata, "RequestId").text = identifier
+        return Reply(200, _xml(root), _headers(identifier))
 
     @staticmethod
     def error(error: AWSError) -> Reply:
@@ -68,8 +69,13 @@ class QueryProtocol:
         kind = "Sender" if error.status < 500 else "Receiver"
         for name, text in (("Type", kind), ("Code", error.code), ("Message", error.message)):
             ElementTree.SubElement(content, name).text = _legal(text)
-        ElementTree.SubElement(root, "RequestId").text = request_id()
-        return Reply(error.status, _xml(root), {"Content-Type": "text/xml"})
+        identifier = request_id()
+        ElementTree.SubElement(root, "RequestId").text = identifier
+        return Reply(error.status, _xml(root), _headers(identifier))
+
+
+def _headers(identifier: str) -> dict[str, str]:
+    return {"Content-Type": "text/xml", "x-amzn-RequestId": identifier}
 
 
 def _form(body: bytes) -> dict[str, str]:

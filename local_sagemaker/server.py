@@ -4,11 +4,11 @@ This is the one place that knows every room. It must not answer a request itself
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from botocore.model import OperationModel
 from starlette.applications import Starlette
 
+from local_sagemaker import __version__
 from local_sagemaker.app import Services, create_app
 from local_sagemaker.containers.container import Containers
 from local_sagemaker.coverage import SERVICES, refusal
@@ -19,6 +19,8 @@ from local_sagemaker.dispatch import (
     not_answered,
 )
 from local_sagemaker.errors import AWSError
+from local_sagemaker.faults.capacity import RequestedInstances
+from local_sagemaker.faults.rules import Faults
 from local_sagemaker.hosting.deployments import Deployments
 from local_sagemaker.hosting.endpoints import Endpoints
 from local_sagemaker.hosting.routes import Routes
@@ -30,12 +32,17 @@ from local_sagemaker.jobs.training import TrainingJobs
 from local_sagemaker.logs.cloudwatch import CloudWatchLogs
 from local_sagemaker.logs.store import LogStore
 from local_sagemaker.operations import Handler, Room
+from local_sagemaker.own_pages import OwnPages
 from local_sagemaker.protocol import JsonProtocol, RestJsonProtocol, service_model
 from local_sagemaker.query_protocol import QueryProtocol
 from local_sagemaker.quotas import Quotas
+from local_sagemaker.request_log.observer import Observer
+from local_sagemaker.request_log.statistics import RequestStatistics
+from local_sagemaker.request_log.writer import RequestLog
 from local_sagemaker.resources import Resources
 from local_sagemaker.s3.objects import Objects
 from local_sagemaker.s3.service import S3
+from local_sagemaker.server_status import ServerStatus
 from local_sagemaker.settings import Settings
 from local_sagemaker.store import Database, Records
 from local_sagemaker.sts import Sts
@@ -68,6 +75,7 @@ class Server:
         self.database = Database(settings.home / "state.db")
         self.identity = Identity(self.database, settings.account)
         self.records = Records(self.database)
+        self.faults = Faults(RequestedInstances(self.records))
         self.resources = Resources(self.records, service_model("sagemaker"))
         self.series = MetricSeries(self.database)
         self.associations = Associations(self.database)
@@ -76,12 +84,14 @@ class Server:
         self.s3 = S3(self.objects)
         self.logs = LogStore(settings.home / "logs")
         self.containers = Containers(settings, self.identity)
+        scheduler = Scheduler(settings.max_jobs)
         self.training = TrainingJobs(
             self.resources,
             self.objects,
             self.containers,
             self.logs,
-            Scheduler(settings.max_jobs),
+            scheduler,
+            self.faults.shortage,
         )
         self.training.recover()
         routes = Routes()
@@ -90,34 +100,29 @@ class Server:
             self.resources, Deployments(self.containers, self.objects, self.logs), routes
         )
         self.endpoints.recover()
+        self.requests = RequestStatistics()
+        self.status = ServerStatus(
+            settings,
+            __version__,
+            records=self.records,
+            queue=scheduler,
+            endpoints=self.endpoints.statistics,
+            faults=self.faults,
+            requests=self.requests,
+        )
+        # Last, because its thread would outlive a server that does not come to be.
+        self.request_log = RequestLog(settings.home)
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
-        return create_app(self._services(), self.identity, self.settings.port, token=self._token)
-
-    def status(self) -> dict[str, Any]:
-        """Return what runs, for people."""
-        return {
-            "url": self.settings.url,
-            "home": str(self.settings.home),
-            "account": self.settings.account,
-            "region": self.settings.region,
-            "jobs": self._states("TrainingJob"),
-            "endpoints": self._states("Endpoint"),
-        }
-
-    def _states(self, noun: str) -> list[dict[str, Any]]:
-        return [
-            {
-                "kind": noun,
-                "name": record.key.name,
-                "status": record.status or "",
-                "created": record.created,
-                "account": record.key.account,
-                "region": record.key.region,
-            }
-            for record in self.records.every(noun)
-        ]
+        return create_app(
+            self._services(),
+            self.identity,
+            self.settings.port,
+            pages=OwnPages(self._token, self.status, self.faults),
+            faults=self.faults,
+            observer=Observer(self.request_log, self.requests),
+        )
 
     def _services(self) -> Services:
         iam = Iam(self.database, self.identity)
@@ -156,11 +161,11 @@ class Server:
             },
             s3=self.s3,
             runtime=self.runtime,
-            status=self.status,
         )
 
     def close(self) -> None:
         """Close what is open; the state on disk stays."""
+        self.request_log.close()
         self.endpoints.close()
         self.training.close()
         self.s3.close()

@@ -18,6 +18,7 @@ from typing import Any
 
 import uvicorn
 
+from local_sagemaker.containers import orphans
 from local_sagemaker.home import Home, HomeError, ServerInfo
 from local_sagemaker.server import Server
 from local_sagemaker.settings import Settings, default_run_dir, write_client_files
@@ -47,6 +48,7 @@ def run(home: Home, port: int | None = None, ready_fd: int | None = None) -> int
         The process's exit code.
     """
     tell = _say if ready_fd is None else _teller(ready_fd)
+    orphans.adopt()
     try:
         home.prepare()
         if not home.lock():
@@ -98,8 +100,9 @@ def _private(folder: Path) -> None:
 
 
 def _serve(server: Server, listener: socket.socket, ready: Callable[[], None]) -> None:
+    application = server.application()
     config = uvicorn.Config(
-        server.application(),
+        application,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -109,6 +112,7 @@ def _serve(server: Server, listener: socket.socket, ready: Callable[[], None]) -
         timeout_keep_alive=75,
     )
     instance = _Announcing(config, ready)
+    application.state.connections = instance.server_state.connections
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: setattr(instance, "should_exit", True))
     instance.run(sockets=[listener])

@@ -70,8 +70,10 @@ def refusal(refused: Refused, request: Request, expected: Format) -> Response:
 def error_response(error: AWSError, request: Request, expected: Format) -> Response:
     """Return the response that tells of an error."""
     if expected == "s3":
-        path = request.url.path
-        return xml.error_response(error, request.method, path, request_id())
+        identifier = request_id()
+        answer = xml.error_response(error, request.method, request.url.path, identifier)
+        answer.headers["x-amz-request-id"] = identifier
+        return answer
     if expected == "query":
         return response(QueryProtocol.error(error))
     if expected == "rest-json":

@@ -40,6 +40,15 @@ class Scheduler:
         """How many run at once."""
         return self._slots
 
+    def counts(self) -> dict[str, int]:
+        """Return the number of ``slots``, and of jobs that are ``running`` and ``waiting``."""
+        with self._lock:
+            return {
+                "slots": self._slots,
+                "running": len(self._running),
+                "waiting": len(self._waiting),
+            }
+
     def submit(
         self, name: str, run: Callable[[], None], on_wait: Callable[[], None] | None = None
     ) -> Ticket:

@@ -5,6 +5,7 @@ run does its work.
 """
 
 import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from local_sagemaker.containers.container import Containers
@@ -23,6 +24,9 @@ from local_sagemaker.store import Key, Record
 
 NOUN = "TrainingJob"
 
+Shortage = Callable[[Caller, str, Mapping[str, Any]], str | None]
+"""Returns why what an accepted request asks for cannot be provisioned, or None."""
+
 _DEFAULT_MAX_RUNTIME = 24 * 3600
 _CLOSE_SECONDS = 10.0
 
@@ -36,6 +40,8 @@ class TrainingJobs:
         The rooms that jobs go through.
     scheduler
         Says when a job's turn is.
+    shortage
+        Says for which jobs there are no instances.
     """
 
     def __init__(
@@ -45,9 +51,11 @@ class TrainingJobs:
         containers: Containers,
         logs: LogStore,
         scheduler: Scheduler,
+        shortage: Shortage = lambda *_: None,
     ) -> None:
         self._resources = resources
         self._scheduler = scheduler
+        self._shortage = shortage
         self._services = Services(resources.records, objects, containers, logs)
         self._lock = threading.Lock()
         self._runs: dict[Key, tuple[TrainingRun, Ticket]] = {}
@@ -94,8 +102,10 @@ class TrainingJobs:
         record = self._resources.create(
             caller, NOUN, request, status="InProgress", body=_first_body(request)
         )
-        if refusal is not None:
+        reason = self._shortage(caller, "CreateTrainingJob", request)
+        if reason is None and refusal is not None:
             reason = f"ClientError: the local SageMaker does not run this job: {refusal}"
+        if reason is not None:
             self._resources.records.update(
                 record.key, lambda record: training_states.fail(record, reason)
             )

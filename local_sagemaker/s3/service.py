@@ -105,7 +105,6 @@ class S3:
 
     async def _answer(self, request: Request, call: Call, payload_hash: str) -> Response:
         name = operation_name(call.method, call.bucket, call.key, call.query, call.headers)
-        request.state.operation = f"s3 {name} {request.scope['raw_path'].decode('latin-1')}"
         check_call(call)
         if name in self._streams:
             check, store = self._streams[name]

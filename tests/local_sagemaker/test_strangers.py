@@ -6,6 +6,7 @@ Each service's client must understand the refusal: its own code, HTTP 403, no re
 import hashlib
 import json
 import re
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -21,6 +22,7 @@ from botocore.credentials import Credentials
 
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.home import Home
+from local_sagemaker.request_log.reader import last_lines
 from tests.local_sagemaker.core_support import (
     Answer,
     client_of,
@@ -537,9 +539,10 @@ def test_files_with_secrets_are_their_owner_s(local: LocalSageMaker) -> None:
         assert (local.home / path).stat().st_mode & 0o777 == 0o600
 
 
-def test_the_log_names_requests_and_never_a_secret(local: LocalSageMaker) -> None:
+def test_the_logs_name_requests_and_never_a_secret(local: LocalSageMaker) -> None:
     role = "arn:aws:iam::111122223333:role/LocalSageMakerExecutionRole"
-    issued = client_of("sts").assume_role(RoleArn=role, RoleSessionName="logged")["Credentials"]
+    session = f"logged-{uuid.uuid4().hex[:8]}"
+    issued = client_of("sts").assume_role(RoleArn=role, RoleSessionName=session)["Credentials"]
     given = Credentials(issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"])
     client_of("sagemaker", given).list_models()
     for version in ("v4", "v2"):
@@ -549,17 +552,34 @@ def test_the_log_names_requests_and_never_a_secret(local: LocalSageMaker) -> Non
     wrong = Credentials(given.access_key, "guessed-secret", given.token)
     refused(client_of("sts", wrong).get_caller_identity, "SignatureDoesNotMatch", 403)
 
-    log = (local.home / "server.log").read_text()
+    principal = f"arn:aws:sts::111122223333:assumed-role/LocalSageMakerExecutionRole/{session}"
+    mine = requests_of(local, lambda line: line["principal"] == principal, 3)
+    assert [(line["service"], line["operation"], line["status"]) for line in mine] == [
+        ("sagemaker", "ListModels", 200),
+        ("s3", "GetObject", 404),
+        ("s3", "GetObject", 404),
+    ]
+    assert {line["account"] for line in mine} == {"111122223333"}
+    assert mine[1]["resource"] == "/no-such/line%0Abreak"
+    assert mine[1]["error"] == "NoSuchBucket"
+    assert requests_of(local, lambda line: line["error"] == "SignatureDoesNotMatch", 1)
+
     own, info = credentials(local), Home(local.home).server()
     assert info is not None
     secrets = [own.secret_key, own.token, given.secret_key, given.token, info.token]
-    assert not [secret for secret in secrets if secret in log]
-    assert "Signature=" not in log
-    caller = "111122223333/LocalSageMakerExecutionRole"
-    assert re.search(rf"{caller}/local sts AssumeRole 200 \d+\.\d ms\n", log)
-    assert re.search(rf"{caller}/logged sagemaker ListModels 200 \d+\.\d ms\n", log)
-    assert re.search(rf"{caller}/logged s3 GetObject /no-such/line%0Abreak 404 \d+\.\d ms\n", log)
-    assert re.search(r" - POST / 403 \d+\.\d ms\n", log)
+    for name in ("server.log", "requests.jsonl"):
+        log = (local.home / name).read_text()
+        assert not [secret for secret in secrets if secret in log]
+        assert "Signature=" not in log
+
+
+def requests_of(
+    local: LocalSageMaker, wanted: Callable[[dict[str, Any]], bool], count: int
+) -> list[dict[str, Any]]:
+    """Wait until the request log holds so many entries of a kind, and return them."""
+    while len(found := last_lines(local.home, None, wanted)) < count:
+        time.sleep(0.02)
+    return found
 
 
 def fetch(url: str, method: str = "GET", body: bytes | None = None) -> Answer:

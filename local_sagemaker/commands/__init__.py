@@ -1,0 +1,1 @@
+"""Parts of the command line that need more than a few lines each."""
