@@ -18,6 +18,8 @@ from typing import IO
 
 import psutil
 
+from local_sagemaker.containers import orphans
+
 MARKER = "LOCAL_SAGEMAKER_PROCESS"
 """The environment variable by which leftovers are found; children inherit it."""
 
@@ -96,14 +98,16 @@ class SupervisedProcess:
         }
         self._output, output = os.pipe()
         try:
-            self._supervisor = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_SUPERVISOR), str(output)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                pass_fds=(output,),
-                # The marker finds the supervisor too. Its own libraries stay the server's.
-                env={**os.environ, MARKER: marker},
-                start_new_session=True,
+            self._supervisor = orphans.started(
+                lambda: subprocess.Popen(
+                    [sys.executable, "-I", "-S", str(_SUPERVISOR), str(output)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    pass_fds=(output,),
+                    # The marker finds the supervisor too. Its own libraries stay the server's.
+                    env={**os.environ, MARKER: marker},
+                    start_new_session=True,
+                )
             )
         except BaseException:
             os.close(self._output)
@@ -181,6 +185,8 @@ class SupervisedProcess:
                     if not data:
                         selector.unregister(key.fileobj)
                         if key.fileobj is events:
+                            # Who lost the supervisor might go on talking for ever.
+                            self._end_rest()
                             timeout = _LAST_WORDS
                     elif key.fd == self._output:
                         self._on_output(data)
@@ -204,12 +210,17 @@ class SupervisedProcess:
             for pipe in (self._supervisor.stdin, self._supervisor.stdout):
                 if pipe is not None:
                     pipe.close()
-        self._supervisor.wait()
-        if sys.platform != "linux" or self._supervisor.returncode != 0:
-            sweep(self._marker)
+        self._end_rest()
         self._ended.set()
         if self._on_exit is not None:
             self._on_exit(self._exit)
+
+    def _end_rest(self) -> None:
+        """Wait for the supervisor; end what it did not, if it was killed."""
+        killed = self._supervisor.wait() != 0
+        if sys.platform != "linux" or killed:
+            sweep(self._marker)
+        orphans.ended(self._supervisor.pid, killed=killed)
 
 
 def sweep(marker: str) -> int:
