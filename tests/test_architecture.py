@@ -32,7 +32,7 @@ RULES = (
     # The local SageMaker is of use without this workshop.
     Rule("local_sagemaker", "workshop_utils"),
     Rule("local_sagemaker", "scripts"),
-    Rule("*.ipynb", "local_sagemaker"),
+    Rule("*.ipynb", "local_sagemaker", exempt=("docs/examples/sdk_v3.ipynb",)),
     Rule("*.ipynb", "scripts"),
     # They run before anything is installed.
     Rule("tools", "local_sagemaker"),

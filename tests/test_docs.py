@@ -1,18 +1,33 @@
-"""The Python examples of README.md and docs/ run, each in a process of its own."""
+"""The examples of README.md and docs/ run, each in its own process; links lead somewhere."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "docs" / "examples"
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_COMMANDS = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def _examples() -> list[tuple[str, str]]:
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """The environment of a user whose server has a home of its own."""
+    return dict(os.environ) | {
+        "LOCAL_SAGEMAKER_HOME": str(tmp_path / "home"),
+        "PYTHONPATH": str(ROOT),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+
+
+def _blocks() -> list[tuple[str, str]]:
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     return [
         (f"{page.relative_to(ROOT)}-{number}", block)
@@ -21,21 +36,68 @@ def _examples() -> list[tuple[str, str]]:
     ]
 
 
+def _ran(command: list[str], folder: Path, environment: dict[str, str]) -> str:
+    result = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
 def test_there_are_examples() -> None:
-    assert len(_examples()) >= 3
+    assert len(_blocks()) >= 3
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("code", [pytest.param(code, id=name) for name, code in _examples()])
-def test_an_example_runs(code: str, tmp_path: Path) -> None:
-    environment = dict(os.environ) | {
-        "LOCAL_SAGEMAKER_HOME": str(tmp_path / "home"),
-        "PYTHONPATH": str(ROOT),
-    }
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+@pytest.mark.parametrize("code", [pytest.param(code, id=name) for name, code in _blocks()])
+def test_an_example_runs(code: str, tmp_path: Path, environment: dict[str, str]) -> None:
+    _ran([sys.executable, "-c", code], tmp_path, environment)
+
+
+@pytest.mark.slow
+def test_the_manuals_commands_run(tmp_path: Path, environment: dict[str, str]) -> None:
+    # In the order of the page, in one shell, as a reader would who tries each.
+    commands = _COMMANDS.findall((ROOT / "docs" / "local-sagemaker.md").read_text())
+    assert commands
+    shutil.copytree(EXAMPLES, tmp_path / "docs" / "examples")
+    _ran(["bash", "-euxo", "pipefail", "-c", "".join(commands)], tmp_path, environment)
+
+
+@pytest.mark.slow
+def test_the_boto3_script_trains_and_deploys(tmp_path: Path, environment: dict[str, str]) -> None:
+    script = EXAMPLES / "plain_boto3.py"
+    steps = f"""
+        trap 'python -m local_sagemaker stop' EXIT
+        eval "$(python -m local_sagemaker start)"
+        python '{script}'
+    """
+    printed = _ran(["bash", "-euc", steps], tmp_path, environment)
+    for line in ("en  how is the weather", "de  wie ist das Wetter", "fr  ma maison est ici"):
+        assert line in printed.splitlines()
+
+
+@pytest.mark.slow
+def test_the_sdk_notebook_runs(
+    tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = nbformat.read(EXAMPLES / "sdk_v3.ipynb", as_version=4)
+    # The tests' own backend draws nothing; a notebook's kernel has one that shows pictures.
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    environment.pop("MPLBACKEND", None)
+    client = NotebookClient(
+        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
     )
-    assert result.returncode == 0, result.stderr
+    client.execute(env=environment)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    shown = [output["data"]["text/plain"] for output in outputs if "data" in output]
+    assert "['low', 'high']" in shown
+
+
+@pytest.mark.slow
+def test_the_pytest_example_passes(tmp_path: Path, environment: dict[str, str]) -> None:
+    shutil.copy(EXAMPLES / "test_promotion.py", tmp_path)
+    command = [sys.executable, "-m", "pytest", "-p", "local_sagemaker.pytest_plugin", str(tmp_path)]
+    assert "2 passed" in _ran(command, tmp_path, environment)
 
 
 @pytest.mark.parametrize("page", sorted(p.name for p in (ROOT / "docs").glob("*.md")))
