@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from local_sagemaker.containers import requirements_check
 from local_sagemaker.containers.container import Container, Containers
 from local_sagemaker.errors import AWSError
+from local_sagemaker.hosting.condition import shortened
 from local_sagemaker.hosting.fleet import Fleet
 from local_sagemaker.hosting.models import (
     ModelDataError,
@@ -31,7 +32,6 @@ from local_sagemaker.logs.store import LogStore, LogWriter
 from local_sagemaker.s3.objects import Objects
 
 _MODEL_SERVER_TIMEOUT = 60
-_REASON_LENGTH = 1024  # FailureReason of DescribeEndpoint, in botocore's model
 
 
 class DeploymentFailed(Exception):
@@ -88,6 +88,7 @@ class Deployments:
         key: RouteKey,
         plans: Sequence[VariantPlan],
         note: Callable[[Deployed], None],
+        on_trouble: Callable[[], None],
     ) -> Route:
         """Start a generation and wait until all of its processes serve.
 
@@ -100,16 +101,22 @@ class Deployments:
         note
             Told of each variant before its processes start, so that they can be stopped at any
             time.
+        on_trouble
+            Called from a thread when what `Fleet.trouble` says of a variant has changed.
 
         Raises
         ------
         DeploymentFailed
             If a variant does not come up. What was noted must then be stopped.
         """
-        return Route(tuple(self._start_variant(key, plan, note) for plan in plans))
+        return Route(tuple(self._start_variant(key, plan, note, on_trouble) for plan in plans))
 
     def _start_variant(
-        self, key: RouteKey, plan: VariantPlan, note: Callable[[Deployed], None]
+        self,
+        key: RouteKey,
+        plan: VariantPlan,
+        note: Callable[[Deployed], None],
+        on_trouble: Callable[[], None],
     ) -> Variant:
         container = self._containers.create()
         streams = _Streams(self._logs, key, plan)
@@ -127,7 +134,8 @@ class Deployments:
                     plan.source.positive("SAGEMAKER_MODEL_SERVER_TIMEOUT", _MODEL_SERVER_TIMEOUT)
                 ),
                 open_log=streams.open,
-            )
+            ),
+            on_trouble=lambda _: on_trouble(),
         )
         note(Deployed(fleet, container, streams))
         try:
@@ -135,7 +143,7 @@ class Deployments:
             self._check_requirements(plan, container, streams)
             fleet.start(plan.processes)
         except ModelDataError as error:
-            raise DeploymentFailed(_shortened(str(error))) from error
+            raise DeploymentFailed(shortened(str(error))) from error
         except WorkerFailed as error:
             raise DeploymentFailed(_not_healthy(plan.name, str(error))) from error
         return Variant(
@@ -242,15 +250,7 @@ def _introduction(plan: VariantPlan) -> list[str]:
 
 
 def _not_healthy(variant: str, why: str) -> str:
-    return _shortened(
+    return shortened(
         f"The primary container for production variant {variant} did not pass the ping health "
         "check. Please check CloudWatch logs for this endpoint. Local SageMaker: " + why
     )
-
-
-def _shortened(reason: str) -> str:
-    """Keep the beginning, which says what happened, and the end, which says why."""
-    if len(reason) <= _REASON_LENGTH:
-        return reason
-    head = 250
-    return f"{reason[:head]} … {reason[head + 3 - _REASON_LENGTH :]}"

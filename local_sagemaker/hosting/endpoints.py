@@ -13,13 +13,18 @@ from dataclasses import replace
 from typing import Any
 
 from local_sagemaker.errors import validation_exception
+from local_sagemaker.hosting.condition import (
+    IN_SERVICE,
+    OUT_OF_SERVICE,
+    statistics_of,
+    status_of,
+)
 from local_sagemaker.hosting.deployments import Deployed, DeploymentFailed, Deployments
+from local_sagemaker.hosting.endpoint_plan import EndpointPlan, set_or_remove
 from local_sagemaker.hosting.fleet import Fleet
 from local_sagemaker.hosting.generations import Generations
-from local_sagemaker.hosting.models import model_source
 from local_sagemaker.hosting.route_key import RouteKey
 from local_sagemaker.hosting.routes import Route, Routes
-from local_sagemaker.hosting.variants import VariantPlan, retained
 from local_sagemaker.hosting.workers import WorkerFailed
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
@@ -31,7 +36,6 @@ _DRAIN = 60.0  # the longest a request may take (AWS's developer guide)
 _CLOSE_PATIENCE = 5.0
 _RETRY_SECONDS = 1.0
 _IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
-_NOT_SERVED = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
 
 
 class Endpoints:
@@ -68,41 +72,35 @@ class Endpoints:
     # Operations
 
     def _create(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        plans = self._plans(caller, params["EndpointConfigName"])
+        plan = EndpointPlan.read(self._resources, caller, params["EndpointConfigName"])
+        plan = replace(plan, deployment=params.get("DeploymentConfig"))
         record = self._resources.create(
-            caller,
-            "Endpoint",
-            params,
-            status="Creating",
-            private={"plans": [plan.to_dict() for plan in plans]},
+            caller, "Endpoint", params, status="Creating", private=plan.private()
         )
-        self._background(self._bring_up, record.key, plans)
+        self._background(self._bring_up, record.key, plan)
         return {"EndpointArn": record.arn}
 
     def _update(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         name = params["EndpointName"]
         current = self._resources.get(caller, "Endpoint", name)
-        plans = self._plans(caller, params["EndpointConfigName"])
+        plan = EndpointPlan.read(self._resources, caller, params["EndpointConfigName"])
         if params.get("RetainAllVariantProperties"):
             excluded = params.get("ExcludeRetainedVariantProperties") or []
-            plans = retained(plans, _plans_of(current), excluded)
-        config = params["EndpointConfigName"]
-        record = self._begin(caller, name, "Updating", wanted=_wanted(plans, config))
-        self._background(self._replace, record.key, plans, config)
+            plan = plan.retaining(EndpointPlan.of(current), excluded)
+        deployment = params.get("DeploymentConfig")
+        if deployment is None and params.get("RetainDeploymentConfig"):
+            deployment = EndpointPlan.of(current).deployment
+        plan = replace(plan, deployment=deployment)
+        record = self._begin(caller, name, "Updating", wanted=plan)
+        self._background(self._replace, record.key, plan)
         return {"EndpointArn": record.arn}
 
     def _update_weights(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         name = params["EndpointName"]
         current = self._resources.get(caller, "Endpoint", name)
-        wanted = {item["VariantName"]: item for item in params["DesiredWeightsAndCapacities"]}
-        plans = _plans_of(current)
-        if unknown := wanted.keys() - {plan.name for plan in plans}:
-            raise validation_exception(
-                f"The endpoint {name} has no production variant {', '.join(sorted(unknown))}."
-            )
-        plans = [plan.resized(wanted.get(plan.name, {})) for plan in plans]
-        record = self._begin(caller, name, "Updating", wanted=_wanted(plans))
-        self._background(self._resize, record.key, plans)
+        plan = EndpointPlan.of(current).resized(name, params["DesiredWeightsAndCapacities"])
+        record = self._begin(caller, name, "Updating", wanted=plan)
+        self._background(self._resize, record.key, plan)
         return {"EndpointArn": record.arn}
 
     def _delete(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +115,7 @@ class Endpoints:
         status: str,
         *,
         also_from: str | None = None,
-        wanted: dict[str, Any] | None = None,
+        wanted: EndpointPlan | None = None,
     ) -> Record:
         """Move an endpoint at rest to a status of work; refuse one that is being worked on.
 
@@ -127,35 +125,16 @@ class Endpoints:
         def change(record: Record) -> None:
             if record.status in _IN_PROGRESS:
                 raise validation_exception(f'Cannot update in-progress endpoint "{record.arn}".')
-            if record.status not in {"InService", also_from}:
+            if record.status not in {IN_SERVICE, OUT_OF_SERVICE, also_from}:
                 raise validation_exception(
                     f'Cannot update endpoint "{record.arn}": it is {record.status}, and '
                     "DeleteEndpoint is all that can be done with it."
                 )
             record.status = status
             if wanted is not None:
-                record.private["wanted"] = wanted
+                record.private["wanted"] = wanted.to_dict()
 
         return self._resources.change(caller, "Endpoint", name, change)
-
-    def _plans(self, caller: Caller, config_name: str) -> list[VariantPlan]:
-        config = self._resources.get(caller, "EndpointConfig", config_name).body
-        for member in _NOT_SERVED:
-            if config.get(member):
-                raise validation_exception(
-                    f"The local SageMaker cannot serve the endpoint configuration {config_name}: "
-                    f"it has {member}. Leave it out, or use AWS for it."
-                )
-        return [self._plan(caller, variant) for variant in config["ProductionVariants"]]
-
-    def _plan(self, caller: Caller, variant: dict[str, Any]) -> VariantPlan:
-        if "ModelName" not in variant:
-            raise validation_exception(
-                f"The local SageMaker cannot serve the variant {variant['VariantName']}: it names "
-                "no model, as variants for inference components do. Use AWS for it."
-            )
-        model = self._resources.get(caller, "Model", variant["ModelName"])
-        return VariantPlan.of(variant, model_source(variant["ModelName"], model.body))
 
     # What happens after an operation has returned
 
@@ -177,72 +156,71 @@ class Endpoints:
             self._threads.add(thread)
         thread.start()
 
-    def _bring_up(
-        self, key: Key, plans: list[VariantPlan], update_failed: str | None = None
-    ) -> None:
+    def _bring_up(self, key: Key, plan: EndpointPlan, update_failed: str | None = None) -> None:
         try:
-            route = self._start(key, plans)
+            route = self._start(key, plan)
         except DeploymentFailed as error:
             self._fail(key, str(error))
             return
         self._routes.put(_route_key(key), route)
-        self._settle(key, plans, route, failure=update_failed)
+        self._settle(key, plan, route, failure=update_failed)
 
-    def _bring_back(
-        self, key: Key, plans: list[VariantPlan], wanted: dict[str, Any] | None
-    ) -> None:
+    def _bring_back(self, key: Key, plan: EndpointPlan, wanted: EndpointPlan | None) -> None:
         try:
             reason = None if wanted is None else self._finish_update(key, wanted)
             if wanted is None or reason is not None:
-                self._bring_up(key, plans, reason)
+                self._bring_up(key, plan, reason)
         finally:
             self._routes.no_longer_expect(_route_key(key))
 
-    def _finish_update(self, key: Key, wanted: dict[str, Any]) -> str | None:
+    def _finish_update(self, key: Key, wanted: EndpointPlan) -> str | None:
         """Start what an interrupted update asked for; return why it cannot be had, or None."""
-        plans = [VariantPlan.from_dict(content) for content in wanted["plans"]]
         try:
-            route = self._start(key, plans)
+            route = self._start(key, wanted)
         except DeploymentFailed as error:
             return str(error)
         self._routes.put(_route_key(key), route)
-        self._settle(key, plans, route, wanted["config"])
+        self._settle(key, wanted, route)
         return None
 
-    def _replace(self, key: Key, plans: list[VariantPlan], config: str) -> None:
+    def _replace(self, key: Key, plan: EndpointPlan) -> None:
         current = self._routes.get(_route_key(key))
         try:
-            route = self._start(key, plans)
+            route = self._start(key, plan)
         except DeploymentFailed as error:
             self._roll_back(key, str(error))
             return
         self._routes.put(_route_key(key), route)
-        self._settle(key, plans, route, config)
+        self._settle(key, plan, route)
         replaced = [variant.fleet for variant in current.variants] if current else []
         for fleet in replaced:
             fleet.drain(_DRAIN)
         self._generations.stop(_route_key(key), replaced)
 
-    def _resize(self, key: Key, plans: list[VariantPlan]) -> None:
+    def _resize(self, key: Key, plan: EndpointPlan) -> None:
         current = self._routes.get(_route_key(key))
         if current is None:
             raise RuntimeError(f"the endpoint {key.name} is in service and has no route")
+        pairs = list(zip(current.variants, plan.variants, strict=True))
         sizes = [variant.fleet.size for variant in current.variants]
+        # Weights need not wait for the capacities.
+        route = Route(
+            tuple(
+                replace(variant, weight=wanted.weight, max_concurrency=wanted.max_concurrency)
+                for variant, wanted in pairs
+            )
+        )
+        self._routes.put(_route_key(key), route)
         try:
-            for variant, plan in zip(current.variants, plans, strict=True):
-                variant.fleet.resize(plan.processes)
+            for variant, wanted in pairs:
+                variant.fleet.resize(wanted.processes)
         except WorkerFailed as error:
+            self._routes.put(_route_key(key), current)
             for variant, size in zip(current.variants, sizes, strict=True):
                 variant.fleet.resize(size)
             self._roll_back(key, f"The endpoint could not be scaled: {error}")
             return
-        variants = [
-            replace(variant, weight=plan.weight)
-            for variant, plan in zip(current.variants, plans, strict=True)
-        ]
-        route = Route(tuple(variants))
-        self._routes.put(_route_key(key), route)
-        self._settle(key, plans, route)
+        self._settle(key, plan, route)
 
     def _take_down(self, key: Key) -> None:
         self._routes.remove(_route_key(key))
@@ -250,7 +228,7 @@ class Endpoints:
         self._deployments.statistics.forget(_route_key(key))
         self._write_down(key, lambda: self._records.delete(key))
 
-    def _start(self, key: Key, plans: list[VariantPlan]) -> Route:
+    def _start(self, key: Key, plan: EndpointPlan) -> Route:
         """Start a generation; one that does not come up leaves nothing behind."""
         route_key = _route_key(key)
         started: list[Fleet] = []
@@ -260,7 +238,9 @@ class Endpoints:
             self._generations.add(route_key, deployed)
 
         try:
-            return self._deployments.start(route_key, plans, note)
+            return self._deployments.start(
+                route_key, plan.variants, note, lambda: self._note_condition(key)
+            )
         except DeploymentFailed:
             self._generations.stop(route_key, started)
             raise
@@ -273,40 +253,44 @@ class Endpoints:
             ) from error
 
     def _settle(
-        self,
-        key: Key,
-        plans: list[VariantPlan],
-        route: Route,
-        config: str | None = None,
-        failure: str | None = None,
+        self, key: Key, plan: EndpointPlan, route: Route, failure: str | None = None
     ) -> None:
-        """Write down that a route serves."""
+        """Write down that a route serves, and why an update to another failed."""
 
         def change(record: Record) -> None:
-            record.status = "InService"
-            record.body.pop("FailureReason", None)
-            if failure is not None:
-                record.body["FailureReason"] = failure
-            if config is not None:
-                record.body["EndpointConfigName"] = config
+            plan.keep(record)
             record.body["ProductionVariants"] = [
-                plan.summary(variant.fleet.size, record.modified)
-                for plan, variant in zip(plans, route.variants, strict=True)
+                wanted.summary(variant.fleet.size, record.modified)
+                for wanted, variant in zip(plan.variants, route.variants, strict=True)
             ]
-            record.private["plans"] = [plan.to_dict() for plan in plans]
             record.private.pop("wanted", None)
+            _set_condition(record, route, failure)
 
         self._change(key, change)
 
     def _roll_back(self, key: Key, reason: str) -> None:
         """Write down that an update failed; as on AWS, the endpoint goes on with what it had."""
+        route = self._routes.get(_route_key(key))
 
         def change(record: Record) -> None:
-            record.status = "InService"
+            record.status = status_of(route)[0] if route else OUT_OF_SERVICE
             record.body["FailureReason"] = reason
             record.private.pop("wanted", None)
 
         self._change(key, change)
+
+    def _note_condition(self, key: Key) -> None:
+        """Write down that an endpoint at rest serves no more, or again."""
+
+        def change(record: Record) -> None:
+            route = self._routes.get(_route_key(key))
+            if route is not None and record.status in {IN_SERVICE, OUT_OF_SERVICE}:
+                _set_condition(record, route)
+
+        try:
+            self._change(key, change)
+        except RecordMissing:
+            _LOG.info("The endpoint %s is gone", key.name)
 
     def _fail(self, key: Key, reason: str) -> None:
         def change(record: Record) -> None:
@@ -341,34 +325,14 @@ class Endpoints:
         list of dict
             ``account``, ``region``, ``endpoint``, ``status``, ``created`` (seconds since the
             epoch), ``config`` and ``variants``: of each ``variant``, ``weight``, ``processes``
-            that serve and ``processes_wanted``, ``queued``, ``trouble`` (None, or why no process
-            serves), and `VariantStatistics.to_dict`. No variants where nothing serves.
+            that serve and ``processes_wanted``, how many were ``replaced`` because they died,
+            ``queued``, ``trouble`` (None, or why no process serves), and
+            `VariantStatistics.to_dict`. No variants where nothing serves.
         """
-        return [self._statistics_of(record) for record in self._records.every("Endpoint")]
-
-    def _statistics_of(self, record: Record) -> dict[str, Any]:
-        route = self._routes.get(_route_key(record.key))
-        wanted = {plan.name: plan.processes for plan in _plans_of(record)}
-        return {
-            "account": record.key.account,
-            "region": record.key.region,
-            "endpoint": record.key.name,
-            "status": record.status,
-            "created": record.created,
-            "config": record.body["EndpointConfigName"],
-            "variants": [
-                {
-                    "variant": variant.name,
-                    "weight": variant.weight,
-                    "processes": variant.fleet.size,
-                    "processes_wanted": wanted.get(variant.name, variant.fleet.size),
-                    "queued": variant.fleet.queued,
-                    "trouble": variant.fleet.trouble,
-                    **variant.statistics.to_dict(),
-                }
-                for variant in (route.variants if route else ())
-            ],
-        }
+        return [
+            statistics_of(record, self._routes.get(_route_key(record.key)))
+            for record in self._records.every("Endpoint")
+        ]
 
     # The server's own start and end
 
@@ -378,12 +342,13 @@ class Endpoints:
             if record.status == "Deleting":
                 self._background(self._take_down, record.key)
             elif record.status == "Creating":
-                self._background(self._bring_up, record.key, _plans_of(record))
-            elif record.status in {"InService", "Updating", "SystemUpdating"}:
+                self._background(self._bring_up, record.key, EndpointPlan.of(record))
+            elif record.status in {IN_SERVICE, OUT_OF_SERVICE, "Updating", "SystemUpdating"}:
                 self._records.update(record.key, _being_restored)
                 self._routes.expect(_route_key(record.key))
-                wanted = record.private.get("wanted")
-                self._background(self._bring_back, record.key, _plans_of(record), wanted)
+                self._background(
+                    self._bring_back, record.key, EndpointPlan.of(record), _wanted(record)
+                )
 
     def close(self) -> None:
         """End all processes; endpoints come back with the next start."""
@@ -405,9 +370,12 @@ def _route_key(key: Key) -> RouteKey:
     return RouteKey(key.account, key.region, key.name)
 
 
-def _wanted(plans: list[VariantPlan], config: str | None = None) -> dict[str, Any]:
-    return {"plans": [plan.to_dict() for plan in plans], "config": config}
+def _wanted(record: Record) -> EndpointPlan | None:
+    """Return what an update that was interrupted asked for, or None."""
+    wanted = record.private.get("wanted")
+    return EndpointPlan.from_dict(wanted) if wanted is not None else None
 
 
-def _plans_of(record: Record) -> list[VariantPlan]:
-    return [VariantPlan.from_dict(content) for content in record.private["plans"]]
+def _set_condition(record: Record, route: Route, failure: str | None = None) -> None:
+    record.status, reason = status_of(route)
+    set_or_remove(record.body, "FailureReason", reason or failure)

@@ -8,68 +8,26 @@ bytes, and nothing of endpoints.
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
+from local_sagemaker.hosting.reserve import Reserve, ReservePolicy
 from local_sagemaker.hosting.unix_http import ConnectionLost, HTTPAnswer
+from local_sagemaker.hosting.waiting import (
+    FleetClosed,
+    HangUp,
+    InvocationTimeout,
+    Waiter,
+    WorkerDied,
+)
 from local_sagemaker.hosting.workers import STOP_GRACE, Worker, WorkerFailed, WorkerPlan
 
 _LONGEST_BACKOFF = 30.0
+# A process may die of a request that was too much for it; several that answer nothing before they
+# die are a crash loop.
+_DEATHS_FORGIVEN = 3
 _EXIT_NOTICE = 1.0
 _ON_THE_WAY = 0.5
 Headers = Sequence[tuple[str, str]]
-HangUp = Callable[[], Coroutine[Any, Any, None]]
-
-
-class FleetClosed(Exception):
-    """The fleet takes no new requests; this one was not sent and may go elsewhere."""
-
-
-class WorkerDied(Exception):
-    """The process died while it had the request, or none can be started."""
-
-
-class InvocationTimeout(Exception):
-    """There was no answer in time."""
-
-
-class ClientGone(Exception):
-    """The client hung up before its request was sent to a process."""
-
-
-class _Waiter:
-    """A request in the queue; all but `wait` happens under the fleet's lock."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._woken: asyncio.Future[None] = self._loop.create_future()
-        self.worker: Worker | None = None
-        self.error: Exception | None = None
-
-    def give(self, worker: Worker) -> None:
-        self.worker = worker
-        self._loop.call_soon_threadsafe(self._wake)
-
-    def fail(self, error: Exception) -> None:
-        self.error = error
-        self._loop.call_soon_threadsafe(self._wake)
-
-    def _wake(self) -> None:
-        if not self._woken.done():
-            self._woken.set_result(None)
-
-    async def wait(self, deadline: float, gone: HangUp) -> None:
-        watch = asyncio.create_task(gone())
-        try:
-            patience = max(0.0, deadline - self._loop.time())
-            await asyncio.wait(
-                {self._woken, watch}, timeout=patience, return_when=asyncio.FIRST_COMPLETED
-            )
-            if self._woken.done():
-                return
-            raise ClientGone if watch.done() else InvocationTimeout
-        finally:
-            watch.cancel()
 
 
 class Fleet:
@@ -79,19 +37,35 @@ class Fleet:
     ----------
     plan
         How to start them.
+    on_trouble
+        Told why no process serves any more and none can be started, and None once one does again.
+        From a thread, without the fleet's lock.
+    reserve
+        When a process is held in reserve.
     """
 
-    def __init__(self, plan: WorkerPlan) -> None:
+    def __init__(
+        self,
+        plan: WorkerPlan,
+        on_trouble: Callable[[str | None], None] = lambda _: None,
+        reserve: ReservePolicy | None = None,
+    ) -> None:
         self._plan = plan
+        self._on_trouble = on_trouble
+        self._reserve = Reserve(reserve or ReservePolicy(), self._launch)
         self._lock = threading.Condition()
         self._workers: set[Worker] = set()
         self._idle: deque[Worker] = deque()
-        self._waiting: deque[_Waiter] = deque()
+        self._waiting: deque[Waiter] = deque()
+        # With the one in reserve, which is about to serve for as long as it lives.
         self._starting: set[Worker] = set()
+        self._numbers: set[int] = set()
         self._busy = 0
         self._closed = False
         self._stopping = threading.Event()
         self._broken: str | None = None
+        self._deaths = 0
+        self.replaced = 0
 
     @property
     def size(self) -> int:
@@ -116,8 +90,7 @@ class Fleet:
         WorkerFailed
             When one does not come up; then none of these is left running.
         """
-        first = max((worker.number for worker in self._workers), default=0) + 1
-        started = [self._launch(number) for number in range(first, first + count)]
+        started = [self._launch() for _ in range(count)]
         try:
             for worker in started:
                 worker.wait_healthy()
@@ -130,6 +103,8 @@ class Fleet:
             for worker in started:
                 worker.kill()
             raise
+        if started:
+            self._reserve.keep(started[0])
 
     def resize(self, count: int) -> None:
         """Start or stop processes until there are that many.
@@ -234,7 +209,7 @@ class Fleet:
             if self._idle:
                 self._busy += 1
                 return self._idle.popleft()
-            waiter = _Waiter()
+            waiter = Waiter()
             self._waiting.append(waiter)
         try:
             await waiter.wait(deadline, gone)
@@ -252,8 +227,10 @@ class Fleet:
     def _release(self, worker: Worker, *, usable: bool = True) -> None:
         with self._lock:
             self._busy -= 1
-            if usable and worker in self._workers:
-                self._offer(worker)
+            if usable:
+                self._deaths = 0
+                if worker in self._workers:
+                    self._offer(worker)
             self._lock.notify_all()
 
     def _offer(self, worker: Worker) -> None:
@@ -270,10 +247,18 @@ class Fleet:
         )
         worker.kill()
 
-    def _launch(self, number: int) -> Worker:
-        worker = Worker(self._plan, number, self._ended)
+    def _launch(self) -> Worker:
         with self._lock:
-            self._starting.add(worker)
+            taken = {worker.number for worker in self._workers | self._starting} | self._numbers
+            number = next(n for n in range(1, len(taken) + 2) if n not in taken)
+            self._numbers.add(number)
+        try:
+            worker = Worker(self._plan, number, self._ended)
+            with self._lock:
+                if not worker.ended:
+                    self._starting.add(worker)
+        finally:
+            self._numbers.discard(number)
         if self._stopping.is_set():
             worker.kill()
         return worker
@@ -284,10 +269,12 @@ class Fleet:
             if worker.ended:
                 raise WorkerFailed(f"{worker.how_it_ended()}{worker.last_words()}")
             self._workers.add(worker)
-            self._broken = None
+            recovered, self._broken = self._broken is not None, None
             self._offer(worker)
         if self._stopping.is_set():
             worker.kill()
+        elif recovered:
+            self._on_trouble(None)
 
     def _forget(self, worker: Worker) -> bool:
         self._starting.discard(worker)
@@ -299,33 +286,57 @@ class Fleet:
         return True
 
     def _ended(self, worker: Worker) -> None:
+        in_reserve = self._reserve.lost(worker)
         with self._lock:
             served = self._forget(worker)
-        if served and not self._stopping.is_set():
+            if served:
+                self._deaths += 1
+                self.replaced += 1
+        if self._stopping.is_set():
+            return
+        if served:
             worker.log.write(f"Local SageMaker: {worker.how_it_ended()} A new one is started.")
             threading.Thread(
-                target=self._replace, args=(worker.number,), name="replace worker", daemon=True
+                target=self._replace, args=(worker,), name="replace worker", daemon=True
             ).start()
+        elif in_reserve:
+            worker.log.write(f"Local SageMaker: in reserve, {worker.how_it_ended()}")
+            self._reserve.keep(worker)
 
-    def _replace(self, number: int) -> None:
+    def _replace(self, dead: Worker) -> None:
+        excess = self._deaths - _DEATHS_FORGIVEN
+        if excess > 0:
+            pause = min(2.0**excess, _LONGEST_BACKOFF)
+            self._note_broken(
+                f"Worker died {self._deaths} times without an answer in between; the next one is "
+                f"started in {pause:.0f} s. The last time, {dead.how_it_ended()}{dead.last_words()}"
+            )
+            self._stopping.wait(pause)
         failures = 0
         while not self._stopping.is_set():
-            worker = self._launch(number)
+            worker = self._reserve.take()
             try:
-                worker.wait_healthy()
+                if worker is None:
+                    worker = self._launch()
+                    worker.wait_healthy()
                 self._admit(worker)
-                return
             except WorkerFailed as error:
                 failures += 1
                 self._note_broken(f"Worker died, and cannot be started again: {error}")
                 self._stopping.wait(min(2.0**failures, _LONGEST_BACKOFF))
+            else:
+                self._reserve.keep(worker)
+                return
 
     def _note_broken(self, reason: str) -> None:
         with self._lock:
             self._broken = reason
-            if not self._workers:
-                while self._waiting:
-                    self._waiting.popleft().fail(WorkerDied(reason))
+            if self._workers:
+                return
+            while self._waiting:
+                self._waiting.popleft().fail(WorkerDied(reason))
+        if not self._stopping.is_set():
+            self._on_trouble(reason)
 
     @property
     def _requests(self) -> int:
@@ -353,6 +364,7 @@ class Fleet:
             Seconds from SIGTERM to SIGKILL.
         """
         self._stopping.set()
+        self._reserve.stop()
         with self._lock:
             self._closed = True
             self._lock.notify_all()

@@ -17,16 +17,11 @@ from starlette.responses import Response
 
 from local_sagemaker.coverage import refusal
 from local_sagemaker.errors import AWSError
-from local_sagemaker.hosting.fleet import (
-    ClientGone,
-    Fleet,
-    FleetClosed,
-    InvocationTimeout,
-    WorkerDied,
-)
+from local_sagemaker.hosting.fleet import Fleet
 from local_sagemaker.hosting.route_key import RouteKey
 from local_sagemaker.hosting.routes import Routes, Variant
 from local_sagemaker.hosting.unix_http import HTTPAnswer
+from local_sagemaker.hosting.waiting import ClientGone, FleetClosed, InvocationTimeout, WorkerDied
 from local_sagemaker.identity import Caller
 from local_sagemaker.protocol import RestJsonProtocol, request_id, service_model
 from local_sagemaker.serving.errors import INTERNAL_SERVER, error_body

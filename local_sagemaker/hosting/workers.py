@@ -4,13 +4,17 @@ It knows the process, its socket and its log. Who sends it requests, and what ha
 dies, is its fleet's matter.
 """
 
+import asyncio
 import itertools
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
+
+import psutil
 
 from local_sagemaker.containers.container import Container
 from local_sagemaker.containers.process import Exit
@@ -74,6 +78,13 @@ class Worker:
         Its place in the fleet; a replacement has the number of the one it replaces.
     on_exit
         Called once, from a thread, when it has ended.
+
+    Attributes
+    ----------
+    log
+        Where its lines go.
+    started_in, start_cost
+        Seconds until it served, and the seconds of processor time that this took; 0 before.
     """
 
     def __init__(self, plan: WorkerPlan, number: int, on_exit: Callable[["Worker"], None]) -> None:
@@ -84,9 +95,11 @@ class Worker:
         self._socket = plan.container.root / f"{next(_STARTS)}.sock"
         self._lines = LineSplitter()
         self._tail: deque[str] = deque(maxlen=_REMEMBERED_LINES)
-        self._connection: UnixConnection | None = None
-        self._told_to_stop = False
+        self._connections: dict[asyncio.AbstractEventLoop, UnixConnection] = {}
+        self._began = time.monotonic()
         self._exit: Exit | None = None
+        self.started_in = 0.0
+        self.start_cost = 0.0
 
         def ended(how: Exit) -> None:
             self._exit = how
@@ -128,6 +141,16 @@ class Worker:
                     f"{self.plan.startup_timeout:g} seconds.{self.last_words()}"
                 )
             pause = min(pause * 1.5, _LONGEST_PAUSE)
+        self.started_in = time.monotonic() - self._began
+        with suppress(psutil.Error):
+            used = psutil.Process(self._process.pid).cpu_times()
+            self.start_cost = used.user + used.system
+
+    def memory(self) -> int:
+        """Return how many bytes of memory it holds; 0 once it has ended."""
+        with suppress(psutil.Error):
+            return int(psutil.Process(self._process.pid).memory_info().rss)
+        return 0
 
     @property
     def ended(self) -> bool:
@@ -146,10 +169,12 @@ class Worker:
         return "\n" + "\n".join(end) if end else ""
 
     async def connect(self) -> UnixConnection:
-        """Return its connection, made on first use; `OSError` when it does not listen."""
-        if self._connection is None or self._connection.closed:
-            self._connection = await UnixConnection.open(self._socket)
-        return self._connection
+        """Return the event loop's connection to it; `OSError` when it does not listen."""
+        loop = asyncio.get_running_loop()
+        connection = self._connections.get(loop)
+        if connection is None or connection.closed:
+            connection = self._connections[loop] = await UnixConnection.open(self._socket)
+        return connection
 
     def stop(self, grace: float = STOP_GRACE) -> None:
         """Let it answer the request it has, and end; returns at once."""

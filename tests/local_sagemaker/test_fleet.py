@@ -4,7 +4,8 @@ import asyncio
 import tempfile
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 
 from local_sagemaker.containers.container import Containers
-from local_sagemaker.hosting.fleet import (
+from local_sagemaker.hosting.fleet import Fleet
+from local_sagemaker.hosting.reserve import ReservePolicy
+from local_sagemaker.hosting.waiting import (
     ClientGone,
-    Fleet,
     FleetClosed,
     InvocationTimeout,
     WorkerDied,
@@ -55,7 +57,14 @@ class Fleets:
         self._fleets: list[Fleet] = []
         self.log = Lines()
 
-    def make(self, code: str = OBEDIENT, *, startup_timeout: float = 60) -> Fleet:
+    def make(
+        self,
+        code: str = OBEDIENT,
+        *,
+        startup_timeout: float = 60,
+        on_trouble: Callable[[str | None], None] = lambda _: None,
+        reserve: ReservePolicy | None = None,
+    ) -> Fleet:
         container = self._containers.create()
         script = container.root / "model" / "code" / "inference.py"
         script.parent.mkdir(parents=True)
@@ -70,7 +79,7 @@ class Fleets:
             request_timeout=60,
             open_log=lambda _: self.log,
         )
-        fleet = Fleet(plan)
+        fleet = Fleet(plan, on_trouble, reserve)
         self._fleets.append(fleet)
         return fleet
 
@@ -302,3 +311,81 @@ def test_a_death_without_a_request_is_mended_and_a_request_is_never_sent_twice(
     run(fleet, scenario())
     assert seen.read_text() == "xx"
     assert any("A new one is started" in line for line in fleets.log.lines)
+
+
+ALWAYS = ReservePolicy(processor_time=0.0, pause=0.0)
+
+
+def _until(condition: Callable[[], object]) -> None:
+    while not condition():
+        time.sleep(0.01)
+
+
+def test_a_process_in_reserve_takes_over_at_once(fleets: Fleets) -> None:
+    fleet = fleets.make(reserve=ALWAYS)
+    fleet.start(1)
+
+    def held() -> int:
+        return sum("another process is held in reserve" in line for line in fleets.log.lines)
+
+    async def scenario() -> None:
+        for round_ in range(1, 4):
+            await asyncio.to_thread(_until, partial(lambda wanted: held() == wanted, round_))
+            assert fleet.size == 1
+            with pytest.raises(WorkerDied, match="ended with exit code 9"):
+                await ask(fleet, "exit 9")
+            assert await ask(fleet, "hello") == b"hello"
+            assert fleet.replaced == round_
+
+    run(fleet, scenario())
+
+
+def test_a_process_in_reserve_that_dies_is_replaced(fleets: Fleets) -> None:
+    fleet = fleets.make(reserve=ALWAYS)
+    fleet.start(1)
+    held = "another process is held in reserve"
+    _until(lambda: any(held in line for line in fleets.log.lines))
+    (reserve,) = fleet._starting
+    reserve.kill()
+    _until(lambda: sum(held in line for line in fleets.log.lines) == 2)
+    assert any("in reserve, its process was ended by signal 9" in x for x in fleets.log.lines)
+    assert fleet.replaced == 0
+
+
+def test_a_model_that_loads_quickly_has_no_process_in_reserve(fleets: Fleets) -> None:
+    fleet = fleets.make(reserve=ReservePolicy(processor_time=600, duration=600, pause=0))
+    fleet.start(2)
+    assert not fleet._starting
+
+
+def test_no_process_is_held_in_reserve_without_the_memory_for_it(fleets: Fleets) -> None:
+    fleet = fleets.make(reserve=ReservePolicy(processor_time=0, pause=0, memory_share=1e-9))
+    fleet.start(1)
+    _until(lambda: any("too little memory" in line for line in fleets.log.lines))
+    assert not fleet._starting
+
+
+def test_a_crash_loop_is_slowed_down_and_told(fleets: Fleets) -> None:
+    troubles: list[str | None] = []
+    fleet = fleets.make(on_trouble=troubles.append)
+    fleet.start(1)
+
+    async def scenario() -> None:
+        for _ in range(4):
+            with pytest.raises(WorkerDied):
+                await ask(fleet, "exit 3")
+        await asyncio.to_thread(_until, lambda: fleet.trouble)
+        with pytest.raises(WorkerDied, match="Worker died 4 times without an answer in between"):
+            await ask(fleet, "hello")
+        await asyncio.to_thread(_until, lambda: not fleet.trouble)
+        assert await ask(fleet, "hello") == b"hello"
+        # That was an answer: the next death is forgiven again.
+        with pytest.raises(WorkerDied):
+            await ask(fleet, "exit 3")
+        assert await ask(fleet, "hello") == b"hello"
+
+    run(fleet, scenario())
+    assert len(troubles) == 2
+    assert troubles[0] is not None
+    assert "its process ended with exit code 3" in troubles[0]
+    assert troubles[1] is None
