@@ -6,7 +6,9 @@ are the same on AWS and on a laptop.
 
 import hashlib
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from workshop_utils.session import Session
 
@@ -66,6 +68,18 @@ def local_copy(model_id: str = MINILM) -> Path:
             f"The weights of {model_id} cannot be had from the Hugging Face hub "
             f"({type(error).__name__}: {error}).{offline} {MINILM} works without internet."
         ) from error
+
+
+def sentence_encoder(model_id: str = MINILM) -> Callable[[Sequence[str]], Any]:
+    """Return a function that embeds texts in this process: unit vectors as rows of an array."""
+    from sentence_transformers import SentenceTransformer
+
+    body = SentenceTransformer(str(local_copy(model_id)), local_files_only=True, device="cpu")
+
+    def encode(texts: Sequence[str]) -> Any:
+        return body.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
+
+    return encode
 
 
 def _needed(path: Path, folder: Path) -> bool:

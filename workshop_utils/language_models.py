@@ -1,0 +1,174 @@
+"""Language models to prompt: real GPT-Neo where it can be had, a small stand-in where not.
+
+It knows where weights come from and how they get behind an endpoint; it must not know of prompts.
+"""
+
+import hashlib
+import io
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from workshop_utils import datasets, endpoints, estimators, instances, models
+from workshop_utils.completions import EndpointModel
+from workshop_utils.session import Session
+
+GPT_NEO = "EleutherAI/gpt-neo-125m"
+_SCRIPTS = estimators.SCRIPTS / "prompting"
+_SERVING = ("inference.py", "causal_model.py", "generation_request.py")
+# What a causal model of the hub is loaded from; other frameworks' weights stay behind.
+_WANTED = ["*.json", "*.safetensors", "merges.txt", "vocab.*", "tokenizer.model", "LICENSE*"]
+
+
+def stand_in(
+    session: Session, *, steps: int = 500, instance_type: str = instances.CPU
+) -> EndpointModel:
+    """Deploy a GPT-Neo of one million parameters that has read the workshop's slice only.
+
+    It shows how prompts, temperatures and end sequences work where no real model can be had, and
+    tells nothing about how well a real one answers. It is trained once, by a training job of half
+    a minute; later calls take the trained one from S3.
+
+    Parameters
+    ----------
+    session
+        Where to.
+    steps
+        How long to train; with fewer it writes gibberish.
+    instance_type
+        What trains and serves it.
+    """
+    archive = _trained_stand_in(session, steps, instance_type)
+    endpoint = endpoints.deploy(
+        session, archive, instance_type=instance_type, name="gpt-neo-stand-in"
+    )
+    return EndpointModel(endpoint)
+
+
+def from_hub(
+    session: Session, model_id: str = GPT_NEO, *, instance_type: str = instances.CPU
+) -> EndpointModel:
+    """Deploy a causal language model of the Hugging Face hub.
+
+    The weights go from here to S3 and from there to the endpoint, so the endpoint itself needs
+    no internet.
+
+    Parameters
+    ----------
+    session
+        Where to.
+    model_id
+        A model with weights as safetensors, small enough for the instance's memory.
+    instance_type
+        What serves it.
+
+    Raises
+    ------
+    ModelError
+        When the hub cannot be reached or does not have the model.
+    """
+    folder = _hub_copy(model_id)
+    digest = _digest([folder, _SCRIPTS])
+    parts = ("models", f"{model_id.replace('/', '--')}-{digest}", "model.tar.gz")
+    if not _exists(session, session.uri(*parts)):
+        print(f"Packing {model_id} and sending it to S3")
+        with tempfile.TemporaryDirectory() as scratch:
+            archive = Path(scratch) / "model.tar.gz"
+            _pack(folder, archive)
+            session.upload(archive, *parts)
+    endpoint = endpoints.deploy(
+        session, session.uri(*parts), instance_type=instance_type, name="gpt-neo"
+    )
+    return EndpointModel(endpoint)
+
+
+def _trained_stand_in(session: Session, steps: int, instance_type: str) -> str:
+    """Return the S3 URI of the trained archive, which is named after what it was made from."""
+    table = (datasets.DATA / "train.csv").read_bytes()
+    digest = hashlib.sha256(table + _digest([_SCRIPTS]).encode()).hexdigest()[:12]
+    uri = session.uri("models", f"gpt-neo-stand-in-{steps}-steps-{digest}", "model.tar.gz")
+    if _exists(session, uri):
+        return uri
+    print("Training the stand-in for GPT-Neo; this happens once")
+    channel = session.upload(table, "data", "stand-in", "train.csv")
+    trainer = estimators.huggingface_estimator(
+        session,
+        _SCRIPTS,
+        hyperparameters={"steps": steps},
+        instance_type=instance_type,
+        name="gpt-neo-stand-in",
+    )
+    job = estimators.train(session, trainer, {"train": channel})
+    source = str(job.model_artifacts.s3_model_artifacts)
+    client = session.client("s3")
+    bucket, _, key = source.removeprefix("s3://").partition("/")
+    target_bucket, _, target_key = uri.removeprefix("s3://").partition("/")
+    client.copy({"Bucket": bucket, "Key": key}, target_bucket, target_key)
+    return uri
+
+
+def _hub_copy(model_id: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(model_id, allow_patterns=_WANTED))
+    except Exception as error:
+        # The hub's client raises whatever its many layers raise; all of it means "no weights".
+        raise models.ModelError(
+            f"The weights of {model_id} cannot be had from the Hugging Face hub "
+            f"({type(error).__name__}: {error}). Without internet, prompt the stand-in: "
+            "language_models.stand_in(session)."
+        ) from error
+
+
+def _pack(folder: Path, archive: Path) -> None:
+    """Write a model's files and the code that serves it as ``model.tar.gz``."""
+
+    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uid = member.gid = member.mtime = 0
+        member.uname = member.gname = ""
+        member.mode = 0o644
+        return member
+
+    # Weights hardly shrink; the fastest level halves the time.
+    with tarfile.open(archive, "w:gz", compresslevel=1, dereference=True) as tar:
+        for path in _files(folder):
+            tar.add(path, path.relative_to(folder).as_posix(), filter=plain)
+        for name in _SERVING:
+            content = (_SCRIPTS / name).read_bytes()
+            member = tarfile.TarInfo(f"code/{name}")
+            member.size = len(content)
+            tar.addfile(plain(member), io.BytesIO(content))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part.startswith((".", "__")) for part in path.parts[-2:])
+    )
+
+
+def _digest(folders: list[Path]) -> str:
+    total = hashlib.sha256()
+    for folder in folders:
+        for path in _files(folder):
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            total.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return total.hexdigest()[:12]
+
+
+def _exists(session: Session, uri: str) -> bool:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    client: Any = session.client("s3")
+    try:
+        client.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
+            return False
+        raise
+    return True
