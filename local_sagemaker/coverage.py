@@ -53,8 +53,6 @@ def _refused(reason: str) -> Declaration:
 
 _EXECUTES = Declaration(Coverage.EXECUTES)
 _RECORDS = Declaration(Coverage.RECORDS)
-# Bookkeeping and honest failures that nobody has written yet.
-_LATER = _refused("it is not recorded yet")
 
 _HYPERPOD = "it needs the instances of a HyperPod cluster"
 _STUDIO = "Studio's applications run on AWS; open JupyterLab on this machine"
@@ -63,79 +61,84 @@ _CAPACITY = "capacity is reserved and paid for on AWS"
 _PIPELINES = "pipelines are recorded but not executed yet"
 _HUMAN_LOOPS = "human loops are not run yet"
 _DEVICES = "it needs devices that AWS reaches"
+_AUTOPILOT = "Autopilot's algorithms run on AWS; train with a training job instead"
 
 # One row per noun of a Create operation, for its Create, Describe, List, Update, Delete, Start and
 # Stop.
 NOUNS: dict[str, Declaration] = {
-    "AIBenchmarkJob": _LATER,
-    "AIRecommendationJob": _LATER,
-    "AIWorkloadConfig": _LATER,
+    "AIBenchmarkJob": _fails("it loads an endpoint of AWS"),
+    "AIRecommendationJob": _fails("it tries instances of AWS"),
+    "AIWorkloadConfig": _RECORDS,
     "Action": _RECORDS,
-    "Algorithm": _LATER,
-    "App": _LATER,
-    "AppImageConfig": _LATER,
+    "Algorithm": _RECORDS,
+    "App": _fails(_STUDIO),
+    "AppImageConfig": _RECORDS,
     "Artifact": _RECORDS,
-    "AutoMLJob": _LATER,
-    "AutoMLJobV2": _LATER,
-    "Cluster": _LATER,
+    "AutoMLJob": _fails(_AUTOPILOT),
+    "AutoMLJobV2": _fails(_AUTOPILOT),
+    "Cluster": _fails(_HYPERPOD),
     "ClusterExtension": _refused(_HYPERPOD),
-    "ClusterSchedulerConfig": _LATER,
-    "CodeRepository": _LATER,
-    "CompilationJob": _LATER,
-    "ComputeQuota": _LATER,
+    "ClusterSchedulerConfig": _fails(_HYPERPOD),
+    "CodeRepository": _RECORDS,
+    "CompilationJob": _fails("Neo's compilers run on AWS; serve the model as it is"),
+    "ComputeQuota": _fails(_HYPERPOD),
     "Context": _RECORDS,
-    "DataQualityJobDefinition": _LATER,
-    "DeviceFleet": _LATER,
-    "Domain": _LATER,
-    "EdgeDeploymentPlan": _LATER,
-    "EdgeDeploymentStage": _LATER,
-    "EdgePackagingJob": _LATER,
+    "DataQualityJobDefinition": _RECORDS,
+    "DeviceFleet": _RECORDS,
+    "Domain": _RECORDS,
+    "EdgeDeploymentPlan": _RECORDS,
+    "EdgeDeploymentStage": _RECORDS,
+    "EdgePackagingJob": _fails(_DEVICES),
     "Endpoint": _EXECUTES,
     "EndpointConfig": _RECORDS,
     "Experiment": _RECORDS,
-    "FeatureGroup": _LATER,
-    "FlowDefinition": _LATER,
-    "Hub": _LATER,
-    "HubContentReference": _LATER,
-    "HumanTaskUi": _LATER,
-    "HyperParameterTuningJob": _LATER,
-    "Image": _LATER,
-    "ImageVersion": _LATER,
-    "InferenceComponent": _LATER,
+    "FeatureGroup": _RECORDS,
+    "FlowDefinition": _RECORDS,
+    "Hub": _RECORDS,
+    "HubContentReference": _refused(
+        "the public hub it refers to lies on AWS; import the content instead"
+    ),
+    "HumanTaskUi": _RECORDS,
+    "HyperParameterTuningJob": _fails("tuning is not executed; start the training jobs yourself"),
+    "Image": _RECORDS,
+    "ImageVersion": _RECORDS,
+    "InferenceComponent": _fails(
+        "a variant's instances are not shared by models here; give each a variant"
+    ),
     "InferenceExperiment": _refused("it mirrors live traffic between instances of AWS"),
-    "InferenceRecommendationsJob": _LATER,
-    "InferenceRouter": _LATER,
-    "Job": _LATER,
-    "LabelingJob": _LATER,
+    "InferenceRecommendationsJob": _fails("it tries instances of AWS"),
+    "InferenceRouter": _fails("it routes between endpoints on AWS; call each endpoint by its name"),
+    "Job": _fails("what it runs is a service of AWS"),
+    "LabelingJob": _fails("no workforce is asked here"),
     "MlflowApp": _refused(_MLFLOW),
     "MlflowTrackingServer": _refused(_MLFLOW),
     "Model": _RECORDS,
-    "ModelBiasJobDefinition": _LATER,
-    "ModelCard": _LATER,
-    "ModelCardExportJob": _LATER,
-    "ModelExplainabilityJobDefinition": _LATER,
-    "ModelPackage": _LATER,
+    "ModelBiasJobDefinition": _RECORDS,
+    "ModelCard": _RECORDS,
+    "ModelCardExportJob": _fails("AWS makes the PDF; the card's content can be described"),
+    "ModelExplainabilityJobDefinition": _RECORDS,
+    "ModelPackage": _RECORDS,
     "ModelPackageGroup": _RECORDS,
-    "ModelQualityJobDefinition": _LATER,
-    "MonitoringSchedule": _LATER,
-    "NotebookInstance": _LATER,
-    "NotebookInstanceLifecycleConfig": _LATER,
-    "OptimizationJob": _LATER,
-    "PartnerApp": _LATER,
-    "Pipeline": _LATER,
-    "ProcessingJob": _LATER,
-    "Project": _LATER,
-    "Space": _LATER,
-    "StudioLifecycleConfig": _LATER,
+    "ModelQualityJobDefinition": _RECORDS,
+    "MonitoringSchedule": _fails("the images that monitor exist on AWS only"),
+    "NotebookInstance": _fails(_STUDIO),
+    "NotebookInstanceLifecycleConfig": _RECORDS,
+    "OptimizationJob": _fails("its compilers and quantizers run on AWS"),
+    "PartnerApp": _fails("partner applications run on AWS"),
+    "Pipeline": _RECORDS,
+    "ProcessingJob": _fails("processing is not executed yet; a training job can run the script"),
+    "Project": _RECORDS,
+    "Space": _RECORDS,
+    "StudioLifecycleConfig": _RECORDS,
     "TrainingJob": _EXECUTES,
     "TrainingPlan": _refused(_CAPACITY),
-    "TrainingSession": _LATER,
-    "TransformJob": _LATER,
+    "TrainingSession": _fails("it trains on AWS's own models"),
+    "TransformJob": _fails("batch transform is not executed yet; an endpoint can serve the model"),
     "Trial": _RECORDS,
     "TrialComponent": _RECORDS,
-    "UserProfile": _LATER,
-    "Workforce": _LATER,
-    "Workteam": _LATER,
+    "UserProfile": _RECORDS,
+    "Workforce": _RECORDS,
+    "Workteam": _RECORDS,
 }
 
 _VERBS = ("Create", "Describe", "List", "Update", "Delete", "Start", "Stop")
@@ -149,31 +152,29 @@ def _rows(declaration: Declaration, operations: str) -> dict[str, Declaration]:
 OPERATIONS: dict[str, Declaration] = (
     _rows(
         _EXECUTES,
-        "BatchGetMetrics BatchPutMetrics InvokeEndpoint Search UpdateEndpointWeightsAndCapacities",
+        "BatchGetMetrics BatchPutMetrics GetSearchSuggestions InvokeEndpoint QueryLineage Search "
+        "UpdateEndpointWeightsAndCapacities",
     )
     | _rows(
         _RECORDS,
-        "AddAssociation AddTags AssociateTrialComponent DeleteAssociation DeleteTags "
-        "DisassociateTrialComponent ListAssociations ListTags",
-    )
-    | _rows(
-        _LATER,
-        "BatchDescribeModelPackage DeleteEndpointPolicy DeleteHubContent "
-        "DeleteModelPackageGroupPolicy DeregisterDevices DescribeDevice DescribeFeatureMetadata "
-        "DescribeHubContent DescribeLineageGroup DescribePipelineDefinitionForExecution "
-        "DescribePipelineExecution DescribeSubscribedWorkteam "
-        "DisableSagemakerServicecatalogPortfolio EnableSagemakerServicecatalogPortfolio "
-        "GetDeviceFleetReport GetEndpointPolicy GetLineageGroupPolicy GetModelPackageGroupPolicy "
-        "GetSagemakerServicecatalogPortfolioStatus GetSearchSuggestions ImportHubContent "
-        "ListAliases ListCandidatesForAutoMLJob ListDevices ListHubContentVersions "
-        "ListHubContents ListInferenceRecommendationsJobSteps ListLabelingJobsForWorkteam "
-        "ListLineageGroups ListModelCardVersions ListModelMetadata ListMonitoringAlertHistory "
-        "ListMonitoringAlerts ListMonitoringExecutions ListPipelineExecutionSteps "
-        "ListPipelineExecutions ListPipelineParametersForExecution ListPipelineVersions "
-        "ListResourceCatalogs ListStageDevices ListSubscribedWorkteams "
-        "ListTrainingJobsForHyperParameterTuningJob PutEndpointPolicy "
-        "PutModelPackageGroupPolicy QueryLineage RegisterDevices UpdateDevices "
-        "UpdateFeatureMetadata UpdateHubContent UpdateMonitoringAlert UpdatePipelineVersion",
+        "AddAssociation AddTags AssociateTrialComponent BatchDescribeModelPackage "
+        "DeleteAssociation DeleteEndpointPolicy DeleteHubContent "
+        "DeleteModelPackageGroupPolicy DeleteTags DeregisterDevices DescribeDevice "
+        "DescribeFeatureMetadata DescribeHubContent DescribeLineageGroup "
+        "DescribePipelineDefinitionForExecution DescribePipelineExecution "
+        "DescribeSubscribedWorkteam DisableSagemakerServicecatalogPortfolio "
+        "DisassociateTrialComponent EnableSagemakerServicecatalogPortfolio "
+        "GetDeviceFleetReport GetEndpointPolicy GetLineageGroupPolicy "
+        "GetModelPackageGroupPolicy GetSagemakerServicecatalogPortfolioStatus "
+        "ImportHubContent ListAliases ListAssociations ListCandidatesForAutoMLJob ListDevices "
+        "ListHubContentVersions ListHubContents ListInferenceRecommendationsJobSteps "
+        "ListLabelingJobsForWorkteam ListLineageGroups ListModelCardVersions "
+        "ListMonitoringAlertHistory ListMonitoringAlerts ListMonitoringExecutions "
+        "ListPipelineExecutionSteps ListPipelineExecutions ListPipelineParametersForExecution "
+        "ListPipelineVersions ListResourceCatalogs ListStageDevices ListSubscribedWorkteams "
+        "ListTags ListTrainingJobsForHyperParameterTuningJob PutEndpointPolicy "
+        "PutModelPackageGroupPolicy RegisterDevices UpdateDevices UpdateFeatureMetadata "
+        "UpdateHubContent UpdateMonitoringAlert UpdatePipelineVersion",
     )
     | _rows(
         _refused(_HYPERPOD),
@@ -187,6 +188,14 @@ OPERATIONS: dict[str, Declaration] = (
         _refused(_STUDIO),
         "CreatePresignedDomainUrl CreatePresignedNotebookInstanceUrl StartNotebookInstance "
         "StartSession",
+    )
+    # None of these is ever made, and to find or list none is an honest answer.
+    | _rows(
+        _RECORDS,
+        "DeleteInferenceExperiment DeleteMlflowApp DeleteMlflowTrackingServer "
+        "DescribeInferenceExperiment DescribeMlflowApp DescribeMlflowTrackingServer "
+        "DescribeTrainingPlan ListInferenceExperiments ListMlflowApps ListMlflowTrackingServers "
+        "ListTrainingPlans",
     )
     | _rows(_refused(_MLFLOW), "CreatePresignedMlflowAppUrl CreatePresignedMlflowTrackingServerUrl")
     | _rows(
@@ -215,7 +224,9 @@ OPERATIONS: dict[str, Declaration] = (
         "InvokeEndpointWithResponseStream": _refused(
             "answers are not streamed here; use InvokeEndpoint"
         ),
+        "StartMonitoringSchedule": _refused("the images that monitor exist on AWS only"),
         "ListJobSchemaVersions": _refused("the schemas of these jobs are AWS's own"),
+        "ListModelMetadata": _refused("it is AWS's own list of public models"),
         "UpdateInferenceComponentRuntimeConfig": _refused(
             "inference components are recorded but not run"
         ),

@@ -1,4 +1,4 @@
-"""Filters, sorting and paging of lists, as every List operation of SageMaker has them.
+"""Pages of lists, as every List operation of SageMaker has them.
 
 It knows the members that List operations share; it must not know where the items come from.
 """
@@ -10,46 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from local_sagemaker.errors import AWSError, validation_exception
-from local_sagemaker.store import Record
 
 DEFAULT_PAGE = 10
 # The only members that may change from one page to the next.
 _OF_ONE_PAGE = ("MaxResults", "NextToken")
 
 Item = TypeVar("Item")
-
-
-def select(records: Sequence[Record], params: dict[str, Any]) -> list[Record]:
-    """Return the records that pass the common filters.
-
-    ``NameContains``, ``StatusEquals``, and ``CreationTime…`` / ``LastModifiedTime…`` with
-    ``After`` and ``Before``, plain or with the prefix ``Created``.
-    """
-    selected = list(records)
-    contains = params.get("NameContains")
-    if contains:
-        selected = [r for r in selected if contains.lower() in r.key.name.lower()]
-    status = params.get("StatusEquals")
-    if status:
-        selected = [r for r in selected if r.status == status]
-    for after, before, moment in (
-        ("CreationTimeAfter", "CreationTimeBefore", _created),
-        ("CreatedAfter", "CreatedBefore", _created),
-        ("LastModifiedTimeAfter", "LastModifiedTimeBefore", _modified),
-    ):
-        if params.get(after) is not None:
-            selected = [r for r in selected if moment(r) > params[after]]
-        if params.get(before) is not None:
-            selected = [r for r in selected if moment(r) < params[before]]
-    return selected
-
-
-def ordered(records: Sequence[Record], params: dict[str, Any], descending: bool) -> list[Record]:
-    """Sort by ``SortBy`` and ``SortOrder``; ties are broken by name."""
-    field = params.get("SortBy") or "CreationTime"
-    order = params.get("SortOrder")
-    reverse = descending if order is None else order == "Descending"
-    return sorted(records, key=lambda r: (_sort_value(r, field), r.key.name), reverse=reverse)
 
 
 def page(
@@ -128,21 +94,3 @@ def _invalid(token: str) -> AWSError:
         f"The NextToken {token[:80]!r} is not valid: pass the token of the page before, with the "
         "same filters and order."
     )
-
-
-def _sort_value(record: Record, field: str) -> float | str:
-    if field in ("CreationTime", "CreatedAt"):
-        return record.created
-    if field in ("LastModifiedTime", "UpdatedAt"):
-        return record.modified
-    if field == "Status":
-        return record.status or ""
-    return record.key.name.lower()
-
-
-def _created(record: Record) -> float:
-    return record.created
-
-
-def _modified(record: Record) -> float:
-    return record.modified

@@ -1,4 +1,4 @@
-"""Create, Describe, List, Update, Delete and tags for every kind of resource.
+"""Create, Describe, List, Update, Delete and Stop for every kind of resource.
 
 One implementation for all kinds: what a kind needs is in `local_sagemaker.kinds`. A room that
 really does something with a kind overrides single operations and calls back into this one. It
@@ -9,18 +9,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from botocore.model import ServiceModel, StructureShape
+from botocore.model import ServiceModel
 
+from local_sagemaker import changes, identifiers, tags
+from local_sagemaker.coverage import Coverage, declared
 from local_sagemaker.errors import AWSError, validation_exception
+from local_sagemaker.filters import CREATED, MODIFIED, not_done
 from local_sagemaker.identity import Caller
-from local_sagemaker.kinds import declared_kinds
+from local_sagemaker.kinds import Kind, declared_kinds
+from local_sagemaker.listing import listed
 from local_sagemaker.operations import Handler
-from local_sagemaker.paging import ordered, page, select
 from local_sagemaker.store import Key, Record, RecordExists, RecordMissing, Records, now
 
-MAX_TAGS = 50
-_CREATED = ("CreationTime", "CreatedAt", "CreateDate")
-_MODIFIED = ("LastModifiedTime", "LastModifiedAt", "LastUpdatedDate")
+# What makes a request safe to send again; a request that comes again is answered as the first.
+_TOKENS = ("ClientToken", "ClientRequestToken")
 
 
 class Resources:
@@ -39,22 +41,21 @@ class Resources:
         self.kinds = declared_kinds(model)
 
     def operations(self) -> dict[str, Handler]:
-        """Return the generic handlers of every declared kind."""
-        handlers: dict[str, Handler] = {
-            "AddTags": self._add_tags,
-            "ListTags": self._list_tags,
-            "DeleteTags": self._delete_tags,
-        }
+        """Return the generic handlers of every declared kind, but for what is refused."""
         generic: dict[str, Callable[[str, Caller, dict[str, Any]], dict[str, Any]]] = {
             "create": self._create,
             "describe": self._describe,
             "list": self._list,
             "update": self._update,
             "delete": self._delete,
+            "stop": self._stop,
         }
+        handlers = tags.Tags(self.records).operations()
         for noun, kind in self.kinds.items():
             for verb, operation in kind.operations.items():
-                handlers[operation] = partial(generic[verb], noun)
+                declaration = declared(operation)
+                if declaration is not None and declaration.coverage is not Coverage.REFUSED:
+                    handlers[operation] = partial(generic[verb], noun)
         return handlers
 
     def arn(self, caller: Caller, noun: str, name: str) -> str:
@@ -64,6 +65,10 @@ class Resources:
 
     def key(self, caller: Caller, noun: str, name: str) -> Key:
         """Return the key of a resource; its ARN may stand for its name."""
+        if self.kinds[noun].row.arn_generated and name.startswith("arn:"):
+            record = self.records.by_arn(name)
+            if record is not None and record.key.kind == noun:
+                name = record.key.name
         prefix = self.arn(caller, noun, "")
         return Key(caller.account, caller.region, noun, name.removeprefix(prefix))
 
@@ -96,30 +101,35 @@ class Resources:
         Raises
         ------
         AWSError
-            The kind's own error when the name is taken; ``ValidationException`` for bad tags.
+            The kind's own error when the name is taken, a parent's when it is not there;
+            ``ValidationException`` for bad tags.
         """
         kind = self.kinds[noun]
-        name = params[kind.name_key] if name is None else name
+        params = params | identifiers.generated(kind)
+        name = identifiers.name(kind, params) if name is None else name
+        arn_name = identifiers.token("") if kind.row.arn_generated else name
         moment = now()
-        shown = kind.describe.members
-        content = {key: value for key, value in params.items() if key in shown and key != "Tags"}
-        content |= {key: moment for key in (*_CREATED, *_MODIFIED) if key in shown}
-        # A caller that is no Studio user has an empty context.
-        content |= {key: {} for key in ("CreatedBy",) if key in shown}
+        content = {**changes.content(kind, params), **kind.failure}
+        content |= {key: moment for key in (*CREATED, *MODIFIED) if key in kind.describe.members}
+        content |= body or {}
         record = Record(
             key=self.key(caller, noun, name),
-            arn=self.arn(caller, noun, name),
+            arn=self.arn(caller, noun, arn_name),
             created=moment,
             modified=moment,
             status=status or kind.status,
-            body=content | (body or {}),
-            private=private or {},
+            body=content,
+            private={
+                **(private or {}),
+                **{key: params[key] for key in kind.row.kept if key in params},
+            },
         )
-        tags = _tags(params.get("Tags"))
+        added = tags.checked(params.get("Tags"))
         try:
             with self.records.database.transaction():
+                self._join(caller, kind, params, record)
                 self.records.insert(record)
-                self.records.put_tags(record.arn, tags)
+                self.records.put_tags(record.arn, added)
         except RecordExists as error:
             raise AWSError(
                 kind.exists_code,
@@ -167,7 +177,7 @@ class Resources:
         content.setdefault(kind.name_key, record.key.name)
         if kind.status_key and record.status:
             content[kind.status_key] = record.status
-        content |= {key: record.modified for key in _MODIFIED if key in members}
+        content |= {key: record.modified for key in MODIFIED if key in members}
         return content
 
     def listed(
@@ -182,28 +192,68 @@ class Resources:
         records
             Already chosen by filters of the kind's own; all of them if None.
         """
-        kind = self.kinds[noun]
-        if kind.summary is None or kind.list_key is None:
-            raise LookupError(f"{noun} has no List operation")
-        if records is None:
-            records = self.records.list_kind(caller.account, caller.region, noun)
-        chosen = ordered(select(records, params), params, kind.descending)
-        scope = f"{caller.account}/{caller.region}/{noun}"
-        chosen, token = page(chosen, params, lambda record: record.key.name, scope=scope)
-        summaries = [self._summary(kind.summary, record) for record in chosen]
-        return {kind.list_key: summaries, "NextToken": token}
+        found = records
+        if found is None:
+            found = self.records.list_kind(caller.account, caller.region, noun)
+        return listed(
+            self.kinds[noun],
+            found,
+            [self.shown(record) for record in found],
+            params,
+            scope=f"{caller.account}/{caller.region}/{noun}",
+            chosen=records is not None,
+        )
 
-    def _summary(self, shape: StructureShape, record: Record) -> dict[str, Any]:
-        content = self.shown(record)
-        return {name: content[name] for name in shape.members if name in content}
+    def _join(self, caller: Caller, kind: Kind, params: dict[str, Any], record: Record) -> None:
+        """Note a new record's parents, which must be there."""
+        for parent in kind.row.parents:
+            if parent.members[-1] not in params:
+                continue
+            name = "/".join(params[member] for member in parent.members)
+            found = self.get(caller, parent.noun, name)
+            record.private["Parents"] = [*record.private.get("Parents", ()), found.arn]
+            if parent.shown_as:
+                record.body[parent.shown_as] = found.arn
+
+    def _children(self, caller: Caller, record: Record) -> list[Record]:
+        nouns = [
+            noun
+            for noun, kind in self.kinds.items()
+            if any(parent.noun == record.key.kind for parent in kind.row.parents)
+        ]
+        return [
+            child
+            for noun in nouns
+            for child in self.records.list_kind(caller.account, caller.region, noun)
+            if record.arn in child.private.get("Parents", ())
+        ]
+
+    def _answer(self, kind: Kind, record: Record) -> dict[str, Any]:
+        shown = self.shown(record)
+        # The protocol writes those of these members that the operation's answer has.
+        return {
+            **shown,
+            kind.arn_key: record.arn,
+            **({kind.wrapper: shown} if kind.wrapper else {}),
+        }
 
     def _create(self, noun: str, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        record = self.create(caller, noun, params)
-        return {self.kinds[noun].arn_key: record.arn}
+        kind = self.kinds[noun]
+        changes.check_creation(kind, params, _TOKENS)
+        return self._answer(kind, self.create(caller, noun, params))
 
     def _describe(self, noun: str, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         kind = self.kinds[noun]
-        shown = self.shown(self.get(caller, noun, params[kind.name_key]))
+        name = identifiers.name(kind, params)
+        record = self.get(caller, noun, name)
+        version_key = kind.row.version_key
+        known = identifiers.members(kind) | {version_key, *kind.row.ignored}
+        for key in params:
+            if key not in known:
+                raise not_done(key)
+        if version_key in params and not changes.go_back(version_key, record, params[version_key]):
+            raise self.missing(caller, noun, f"{name}/{params[version_key]}")
+        shown = self.shown(record)
         return {kind.wrapper: shown} if kind.wrapper else shown
 
     def _list(self, noun: str, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
@@ -211,69 +261,32 @@ class Resources:
 
     def _update(self, noun: str, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         kind = self.kinds[noun]
-        changes = {
-            key: value
-            for key, value in params.items()
-            if key in kind.describe.members and key != kind.name_key
-        }
-
-        def change(record: Record) -> None:
-            record.body |= changes
-
-        record = self.change(caller, noun, params[kind.name_key], change)
-        answer: dict[str, Any] = {kind.arn_key: record.arn}
-        return answer | ({kind.wrapper: self.shown(record)} if kind.wrapper else {})
+        known = identifiers.members(kind) | {"Tags", *_TOKENS, *kind.row.ignored}
+        wanted = {key: value for key, value in params.items() if key not in known}
+        with self.records.database.transaction():
+            record = self.change(
+                caller, noun, identifiers.name(kind, params), partial(changes.apply, kind, wanted)
+            )
+            tags.put(self.records, record, tags.checked(params.get("Tags")))
+        return self._answer(kind, record)
 
     def _delete(self, noun: str, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         kind = self.kinds[noun]
-        return {kind.arn_key: self.delete(caller, noun, params[kind.name_key]).arn}
-
-    def _tagged(self, caller: Caller, arn: str) -> Record:
-        record = self.records.by_arn(arn)
-        if record is None or record.key.account != caller.account:
-            raise validation_exception(f"Could not find resource {arn}.")
-        return record
-
-    def _add_tags(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        tags = _tags(params["Tags"])
         with self.records.database.transaction():
-            record = self._tagged(caller, params["ResourceArn"])
-            tags = self.records.tags(record.arn) | tags
-            _limit(tags)
-            self.records.put_tags(record.arn, tags)
-        return {"Tags": _shown_tags(dict(sorted(tags.items())))}
+            record = self.get(caller, noun, identifiers.name(kind, params))
+            children = self._children(caller, record)
+            if children:
+                raise AWSError(
+                    kind.delete_code,
+                    f"Unable to delete {kind.label} {record.key.name}: {children[0].arn} still "
+                    "belongs to it. Delete what belongs to it first.",
+                )
+            self.records.delete(record.key)
+        return {kind.arn_key: record.arn, "Success": True}
 
-    def _list_tags(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        record = self._tagged(caller, params["ResourceArn"])
-        tags = _shown_tags(self.records.tags(record.arn))
-        chosen, token = page(tags, params, lambda tag: tag["Key"], MAX_TAGS, scope=record.arn)
-        return {"Tags": chosen, "NextToken": token}
-
-    def _delete_tags(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        with self.records.database.transaction():
-            record = self._tagged(caller, params["ResourceArn"])
-            self.records.delete_tags(record.arn, params["TagKeys"])
-        return {}
-
-
-def _tags(tags: list[dict[str, str]] | None) -> dict[str, str]:
-    pairs = [(tag["Key"], tag["Value"]) for tag in tags or []]
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise validation_exception("Duplicate tag keys found. Please use unique tag keys.")
-    reserved = [key for key in found if key.lower().startswith("aws:")]
-    if reserved:
-        raise validation_exception(f"The tag key {reserved[0]!r} starts with aws:, which is AWS's.")
-    _limit(found)
-    return found
-
-
-def _limit(tags: dict[str, str]) -> None:
-    if len(tags) > MAX_TAGS:
+    def _stop(self, noun: str, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        kind = self.kinds[noun]
+        record = self.get(caller, noun, identifiers.name(kind, params))
         raise validation_exception(
-            f"{len(tags)} tags are too many: a resource can have at most {MAX_TAGS}."
+            f"The request was rejected because the {kind.label} is in status {record.status}."
         )
-
-
-def _shown_tags(tags: dict[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -1,26 +1,29 @@
-"""What a kind of resource is follows from the service model, and what does not is listed here.
+"""What a kind of resource is follows from the service model, and what does not is in its row.
 
 The lists are complete: they fail when botocore adds a resource that nobody looked at.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from botocore.model import Shape
 
+from local_sagemaker import identifiers
+from local_sagemaker.coverage import NOUNS, Coverage, declared
 from local_sagemaker.errors import AWSError
 from local_sagemaker.identity import Caller
-from local_sagemaker.kinds import EXECUTED, RECORDED, Kind, Override, declared_kinds, derive
-from local_sagemaker.protocol import JsonProtocol, service_model
+from local_sagemaker.kinds import ROWS, Override, declared_kinds, derive
+from local_sagemaker.protocol import service_model
 from local_sagemaker.resources import Resources
 from local_sagemaker.store import Database, Records
-from tests.local_sagemaker.core_support import minimal
+from tests.local_sagemaker.request_support import request
 
 MODEL = service_model("sagemaker")
 OPERATIONS = set(MODEL.operation_names)
 CALLER = Caller("111122223333", "us-east-1", "arn", "user", "key")
+KINDS = declared_kinds(MODEL)
 
 # Create operations that make no resource.
 NO_RESOURCES = {
@@ -35,160 +38,111 @@ NO_RESOURCES = {
 }
 # Describe does not answer its ARN.
 NOT_DERIVED = {"ClusterExtension"}
-# Describe asks for something else than the name, or for more.
-ADDRESSED_OTHERWISE = {
-    "App": ("DomainId", "AppType", "AppName"),
-    "Artifact": ("ArtifactArn",),
-    "ClusterSchedulerConfig": ("ClusterSchedulerConfigId",),
-    "ComputeQuota": ("ComputeQuotaId",),
-    "Domain": ("DomainId",),
-    "Job": ("JobName", "JobCategory"),
-    "MlflowApp": ("Arn",),
-    "ModelCardExportJob": ("ModelCardExportJobArn",),
-    "PartnerApp": ("Arn",),
-    "Space": ("DomainId", "SpaceName"),
-    "UserProfile": ("DomainId", "UserProfileName"),
-}
-# What an answer must hold and neither the request nor this server's records do: whoever adds one
-# of these kinds has to say where it comes from.
-MONITORING = "MonitoringJobDefinitionName, MonitoringJobDefinitionArn, EndpointName"
-LACKING = {
-    "AIRecommendationJob": "S3OutputLocation",
-    "Algorithm": "AlgorithmStatusDetails",
-    "AutoMLJob": "AutoMLJobSecondaryStatus",
-    "AutoMLJobV2": "AutoMLJobSecondaryStatus",
-    "Cluster": "InstanceGroups",
-    "CompilationJob": "FailureReason, ModelArtifacts, InputConfig",
-    "DataQualityJobDefinition": MONITORING,
-    "EdgeDeploymentPlan": "Stages",
-    "FeatureGroup": "NextToken",
-    "HyperParameterTuningJob": "TrainingJobStatusCounters, ObjectiveStatusCounters",
-    "ImageVersion": "ImageArn, Version",
-    "InferenceComponent": "EndpointArn",
-    "InferenceExperiment": "EndpointMetadata",
-    "InferenceRecommendationsJob": "JobDescription",
-    "LabelingJob": "LabelCounters, JobReferenceCode",
-    "ModelBiasJobDefinition": MONITORING,
-    "ModelCard": "ModelCardVersion",
-    "ModelExplainabilityJobDefinition": MONITORING,
-    "ModelPackage": "ModelPackageStatusDetails",
-    "ModelQualityJobDefinition": MONITORING,
-    "OptimizationJob": "OptimizationTypes",
-    "Project": "ProjectId",
-    "TrainingJob": "ModelArtifacts, SecondaryStatus, StoppingCondition",
-    "Workteam": "Success",
-}
+# Kept by a room of their own, which knows more of them than a row can say.
+OF_ROOMS = {"AutoMLJobV2", "ImageVersion"}
+# Their ARN has a form that the model's own pattern does not allow, as AWS's have.
+OTHER_PATTERN = {"DeviceFleet", "EdgeDeploymentPlan", "EdgePackagingJob"}
+# A room makes the ARN, or nothing does because none is ever made.
+ARN_ELSEWHERE = {"Artifact", "MlflowApp", "ModelCardExportJob", "ModelPackage"}
 
 
-def status_of(kind: Kind) -> str | None:
-    """Return some status that the kind may have."""
-    if kind.status_key is None:
-        return None
-    return str(kind.describe.members[kind.status_key].metadata["enum"][0])
-
-
-def every_kind() -> dict[str, Kind]:
-    kinds = {}
-    for operation in sorted(OPERATIONS):
-        noun = operation.removeprefix("Create")
-        if operation.startswith("Create") and noun not in NO_RESOURCES | NOT_DERIVED:
-            plain = derive(MODEL, noun, Override())
-            kinds[noun] = derive(MODEL, noun, Override(status=status_of(plain)))
-    return kinds
-
-
-KINDS = every_kind()
-SIMPLE = [noun for noun in KINDS if noun not in ADDRESSED_OTHERWISE]
+def creates() -> set[str]:
+    return {name.removeprefix("Create") for name in OPERATIONS if name.startswith("Create")}
 
 
 def test_every_create_operation_makes_a_kind_or_is_known_not_to() -> None:
     """75 in botocore 1.44, of which 67 make a resource; older models have fewer."""
-    creates = {name.removeprefix("Create") for name in OPERATIONS if name.startswith("Create")}
-    described = {noun for noun in creates if f"Describe{noun}" in OPERATIONS}
-    assert creates - described == NO_RESOURCES & creates
-    assert described == set(KINDS) | (NOT_DERIVED & described)
+    described = {noun for noun in creates() if f"Describe{noun}" in OPERATIONS}
+    assert creates() - described == NO_RESOURCES & creates()
     assert len(described) > 60
     for noun in NO_RESOURCES | NOT_DERIVED:
         with pytest.raises(LookupError, match=noun):
             derive(MODEL, noun, Override())
 
 
-def test_how_a_resource_is_addressed() -> None:
-    other = {
-        noun: kind.addressed_by
-        for noun, kind in KINDS.items()
-        if kind.addressed_by != (kind.name_key,)
+def test_every_noun_that_is_answered_has_a_row_or_a_room() -> None:
+    assert set(NOUNS) >= creates() - NO_RESOURCES
+    answered = {
+        noun
+        for noun in creates() - NO_RESOURCES
+        if (it := declared(f"Create{noun}")) is not None and it.coverage is not Coverage.REFUSED
     }
-    assert other == {noun: by for noun, by in ADDRESSED_OTHERWISE.items() if noun in KINDS}
+    assert answered <= set(KINDS) | OF_ROOMS
+    assert set(ROWS) <= set(NOUNS)
 
 
-def test_every_kind_that_this_server_declares_is_one() -> None:
-    declared = declared_kinds(MODEL)
-    assert set(declared) == set(RECORDED) | set(EXECUTED)
-    assert not set(RECORDED) & set(EXECUTED)
-    assert set(declared) <= set(KINDS)
-    for kind in declared.values():
-        for text in (kind.exists, kind.missing):
-            assert text.format(label="l", name="n", arn="a")
-        codes = {"ValidationException", "ResourceInUse", "ResourceNotFound"}
-        assert {kind.exists_code, kind.missing_code} <= codes
-        if kind.status is not None and kind.status_key is not None:
-            enum = kind.describe.members[kind.status_key].metadata["enum"]
-            assert kind.status in enum
+@pytest.mark.parametrize("noun", KINDS)
+def test_a_row_says_what_the_model_does_not(noun: str) -> None:
+    kind = KINDS[noun]
+    for text in (kind.exists, kind.missing):
+        assert text.format(label="l", name="n", arn="a")
+    assert {kind.exists_code, kind.missing_code, kind.delete_code} <= {
+        "ConflictException",
+        "ResourceAlreadyExists",
+        "ResourceInUse",
+        "ResourceNotFound",
+        "ValidationException",
+    }
+    if kind.status is not None:
+        assert kind.status_key is not None
+        assert kind.status in kind.describe.members[kind.status_key].metadata["enum"]
+    shown, asked = set(kind.describe.members), set(kind.inputs["create"])
+    asked |= set(kind.inputs.get("update", ()))
+    row = kind.row
+    assert set(row.generated) <= shown
+    assert set(row.kept) <= asked
+    assert set(row.ignored) <= asked | {name for names in kind.inputs.values() for name in names}
+    assert set(row.added) | set(row.removed) <= asked
+    for path in (*row.aliases.values(), *row.added.values(), *row.removed.values()):
+        assert path == "" or path.split(".")[0] in shown
+    if NOUNS[noun].coverage is Coverage.FAILS:
+        assert kind.status is not None
+        assert "fail" in kind.status.lower()
+
+
+def test_how_a_resource_is_addressed() -> None:
+    """By what Describe requires; its further members choose between things or look closer."""
+    for noun, kind in KINDS.items():
+        shape = MODEL.operation_model(kind.operations["describe"]).input_shape
+        required = set(shape.required_members)
+        assert required <= identifiers.members(kind), noun
+        assert identifiers.members(kind) <= set(shape.members), noun
 
 
 @pytest.fixture
 def resources(tmp_path: Path) -> Iterator[Resources]:
     database = Database(tmp_path / "state.db")
-    made = Resources(Records(database), MODEL)
-    made.kinds = KINDS
-    yield made
+    yield Resources(Records(database), MODEL)
     database.close()
 
 
-@pytest.mark.parametrize("noun", SIMPLE)
-def test_the_mechanism_carries_every_kind_that_a_name_addresses(
-    resources: Resources, noun: str
-) -> None:
-    """Create, Describe, List, Update and Delete, each answer checked against the model."""
+@pytest.mark.parametrize("noun", sorted(set(KINDS) - OTHER_PATTERN - ARN_ELSEWHERE))
+def test_an_arn_is_what_its_pattern_allows(resources: Resources, noun: str) -> None:
     kind = KINDS[noun]
-    handlers = resources.operations()
-    protocol = JsonProtocol(MODEL)
+    params = request(MODEL.operation_model(f"Create{noun}").input_shape)
+    params |= identifiers.generated(kind) | {"UserProfileName": "some-user"}
+    generated = kind.row.arn_generated
+    name = identifiers.token("") if generated else identifiers.name(kind, params)
+    arn = resources.arn(CALLER, noun, name)
+    pattern = kind.describe.members[kind.shown_arn_key].metadata.get("pattern", ".*")
+    assert re.fullmatch(pattern, arn), (arn, pattern)
 
-    def call(operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        answer = handlers[operation](CALLER, params)
-        # Raises where the model requires what is not there.
-        protocol.reply(MODEL.operation_model(operation), answer)
-        return answer
 
-    def round_trip() -> None:
-        request = minimal(MODEL.operation_model(f"Create{noun}").input_shape)
-        named = {kind.name_key: "some-name"}
-        arn = call(f"Create{noun}", request | named)[kind.arn_key]
-        assert arn == f"arn:aws:sagemaker:us-east-1:111122223333:{kind.slug}/some-name"
-        shown = call(f"Describe{noun}", named)
-        shown = shown[kind.wrapper] if kind.wrapper else shown
-        assert shown[kind.shown_arn_key] == arn
-        assert shown[kind.name_key] == "some-name"
-        assert {member: shown[member] for member in request if member in shown} == {
-            member: value for member, value in (request | named).items() if member in shown
-        }
-        if "list" in kind.operations:
-            assert kind.list_key is not None
-            assert len(call(kind.operations["list"], {})[kind.list_key]) == 1
-        if "update" in kind.operations:
-            call(kind.operations["update"], named)
-        if "delete" in kind.operations:
-            call(kind.operations["delete"], named)
-            with pytest.raises(AWSError) as missing:
-                call(f"Describe{noun}", named)
-            assert missing.value.code in ("ResourceNotFound", "ValidationException")
+def test_a_generated_identifier_is_new_each_time() -> None:
+    domain, app = KINDS["Domain"], KINDS["PartnerApp"]
+    made = {identifiers.generated(domain)["DomainId"] for _ in range(1000)}
+    assert len(made) == 1000
+    assert all(re.fullmatch(r"d-[a-z0-9]{12}", name) for name in made)
+    assert re.fullmatch(r"app-[A-Z0-9]{12}", identifiers.generated(app)["Arn"])
 
-    if noun in LACKING:
-        with pytest.raises(AWSError, match=rf"answer lacks {LACKING[noun]} of "):
-            round_trip()
-    else:
-        round_trip()
+
+def test_exactly_one_of_two_names() -> None:
+    params = {"DomainId": "d-1", "AppType": "JupyterLab", "AppName": "default"}
+    app = KINDS["App"]
+    assert identifiers.name(app, params | {"SpaceName": "s"}) == "d-1/s/JupyterLab/default"
+    for wrong in ({}, {"SpaceName": "s", "UserProfileName": "u"}):
+        with pytest.raises(AWSError, match="Exactly one of UserProfileName and SpaceName"):
+            identifiers.name(app, params | wrong)
 
 
 def test_no_shape_of_a_request_is_one_that_records_cannot_keep() -> None:

@@ -9,26 +9,12 @@ from typing import Any
 import pytest
 
 from local_sagemaker import LocalSageMaker
-from local_sagemaker.kinds import declared_kinds
-from local_sagemaker.paging import ordered, select
-from local_sagemaker.protocol import service_model
-from local_sagemaker.store import Key, Record
 from tests.local_sagemaker.core_support import client_of, json_request, refused, send, signed
 
 pytestmark = pytest.mark.usefixtures("local")
 
 STEM = f"paged-{uuid.uuid4().hex[:8]}"
 IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/some:image"
-# Filters that belong to a room: its own tests cover them.
-OF_ROOMS = {
-    "ListActions": {"SourceUri", "ActionType"},
-    "ListArtifacts": {"SourceUri", "ArtifactType"},
-    "ListContexts": {"SourceUri", "ContextType"},
-    "ListTrials": {"ExperimentName", "TrialComponentName"},
-    "ListTrialComponents": {"ExperimentName", "TrialName", "SourceArn"},
-}
-# Nothing here could be on either side of these, so they select all.
-WITHOUT_EFFECT = {"CrossAccountFilterOption", "WarmPoolStatusEquals", "TrainingPlanArnEquals"}
 
 
 @pytest.fixture(scope="module")
@@ -191,47 +177,3 @@ def test_a_garbled_token(client: Any, token: str) -> None:
     said = refused(client.list_models, "ValidationException", 400, NextToken=token)
     assert "NextToken" in said or "nextToken" in said
     assert len(said) < 1000
-
-
-def test_no_filter_is_ignored() -> None:
-    """Every member of every List request is known to do something, or to have nothing to do."""
-    model = service_model("sagemaker")
-    generic = {"MaxResults", "NextToken", "SortBy", "SortOrder", "NameContains", "StatusEquals"}
-    for stem in ("CreationTime", "Created", "LastModifiedTime"):
-        generic |= {f"{stem}After", f"{stem}Before"}
-    for kind in declared_kinds(model).values():
-        if "list" not in kind.operations:
-            continue
-        operation = kind.operations["list"]
-        members = set(model.operation_model(operation).input_shape.members)
-        assert members - generic - WITHOUT_EFFECT == OF_ROOMS.get(operation, set()), operation
-
-
-def test_status_and_modification() -> None:
-    """Through the functions, because no kind that is only recorded has both."""
-    records = [
-        Record(Key("1", "r", "K", name), name, created, modified, status)
-        for name, created, modified, status in [
-            ("b", 1.0, 9.0, "Ready"),
-            ("a", 2.0, 5.0, "Failed"),
-            ("c", 2.0, 7.0, None),
-        ]
-    ]
-
-    def selected(**params: Any) -> list[str]:
-        return [record.key.name for record in select(records, params)]
-
-    def sorted_by(field: str, descending: bool = False) -> list[str]:
-        found = ordered(records, {"SortBy": field}, descending)
-        return [record.key.name for record in found]
-
-    assert selected(StatusEquals="Ready") == ["b"]
-    assert selected(LastModifiedTimeAfter=5.0) == ["b", "c"]
-    assert selected(LastModifiedTimeBefore=7.0) == ["a"]
-    assert selected(CreatedAfter=1.5, LastModifiedTimeAfter=6.0) == ["c"]
-    assert selected(CreatedBefore=1.5) == ["b"]
-    assert sorted_by("LastModifiedTime") == ["a", "c", "b"]
-    assert sorted_by("Status") == ["c", "a", "b"]
-    # Equal times fall back on the name, in the same direction.
-    assert sorted_by("CreationTime") == ["b", "a", "c"]
-    assert sorted_by("CreationTime", descending=True) == ["c", "a", "b"]

@@ -1,0 +1,16 @@
+"""Training and what goes with it: what a kind's row says is in `local_sagemaker.kinds.kind`."""
+
+from local_sagemaker.kinds.kind import Override
+
+ROWS: dict[str, Override] = {
+    "AIWorkloadConfig": Override(),
+    "TrainingJob": Override(
+        exists="Training job names must be unique within an AWS account and region, and a "
+        "training job with this name already exists ({arn})",
+        missing="Requested resource not found.",
+        # The model says ResourceNotFound: https://github.com/aws/aws-sdk/issues/165
+        missing_code="ValidationException",
+        descending=False,
+    ),
+    "TrainingSession": Override(status="Failed"),
+}

@@ -1,0 +1,284 @@
+"""Every kind that is kept, from Create to Delete: the least a request may hold, and the most.
+
+The requests are made from botocore's input shapes, and every answer is checked against its output
+shape. `test_resources` lives through the common kinds with requests that a person would write.
+"""
+
+import importlib
+import inspect
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+
+from local_sagemaker import LocalSageMaker
+from local_sagemaker.coverage import Coverage, declared
+from local_sagemaker.filters import found
+from local_sagemaker.kinds import Kind, Parent, declared_kinds
+from local_sagemaker.protocol import service_model
+from tests.local_sagemaker.core_support import client_of, fits
+from tests.local_sagemaker.request_support import request
+
+pytestmark = pytest.mark.usefixtures("local")
+
+MODEL = service_model("sagemaker")
+KINDS = declared_kinds(MODEL)
+Request = dict[str, Any]
+Call = Callable[[str, Request], Request]
+
+# Members that are refused because this server would have to act upon them.
+NOT_DONE = {
+    "DeviceFleet": {"EnableIotRoleAlias"},
+    "Pipeline": {"PipelineDefinitionS3Location"},
+    "Project": {
+        "ServiceCatalogProvisioningUpdateDetails",
+        "TemplateProvidersToUpdate",
+    },
+    "Cluster": {"InstanceGroupsToDelete"},
+}
+# Of members that exclude one another, those to leave out.
+INSTEAD = {
+    "App": {"SpaceName"},
+    "TrialComponent": {"Parameters"},
+    "Workforce": {"OidcConfig"},
+}
+# Whose parents a room of their own looks after.
+OF_ROOMS = {"Trial": Parent("Experiment", ("ExperimentName",))}
+# The SDK's classes do not unwrap what these describe, on AWS as little as here.
+SDK_CANNOT_READ = {"TrainingSession", "Workforce", "Workteam"}
+
+
+def kept() -> list[str]:
+    """Return the nouns whose Create is answered with a record."""
+    classes = {noun: declared(kind.operations["create"]) for noun, kind in KINDS.items()}
+    recorded = (Coverage.RECORDS, Coverage.FAILS)
+    return [noun for noun, it in classes.items() if it is not None and it.coverage in recorded]
+
+
+@pytest.fixture(scope="module")
+def call(local: LocalSageMaker) -> Call:
+    """Call an operation with every member the service knows and check its answer."""
+    assert local.url
+    config = Config(parameter_validation=False, retries={"max_attempts": 0})
+    client = client_of("sagemaker", config=config)
+
+    def checked(operation: str, params: Request) -> Request:
+        answer: Request = client._make_api_call(operation, params)
+        shape = MODEL.operation_model(operation).output_shape
+        if shape is not None:
+            fits(answer, shape)
+        return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
+
+    return checked
+
+
+def made(call: Call, noun: str, *, most: bool) -> tuple[Request, Request, Request]:
+    """Make a resource, its parents first; return the request, its address and Create's answer."""
+    kind = KINDS[noun]
+    if noun == "Endpoint":
+        return _endpoint(call)
+    shape = MODEL.operation_model(kind.operations["create"]).input_shape
+    params = request(shape, most=most)
+    if noun == "App":
+        params["UserProfileName"] = ""
+    for member in NOT_DONE.get(noun, set()) | INSTEAD.get(noun, set()):
+        params.pop(member, None)
+    if kind.name_key in params:
+        params[kind.name_key] = f"life{uuid.uuid4().hex[:12]}"
+    for parent in (*kind.row.parents, *([OF_ROOMS[noun]] if noun in OF_ROOMS else ())):
+        if parent.members[-1] not in params:
+            continue
+        _, address, answer = made(call, parent.noun, most=False)
+        known = {**address, **answer}
+        for member, own in zip(parent.members, KINDS[parent.noun].address, strict=False):
+            by_arn = member.endswith("Arn")
+            params[member] = answer[KINDS[parent.noun].arn_key] if by_arn else known[own]
+    answer = call(kind.operations["create"], params)
+    address = {}
+    for member in (name for part in kind.address for name in part.split("|")):
+        if member in params or member in answer:
+            address[member] = params.get(member, answer.get(member))
+    return params, address, answer
+
+
+def _endpoint(call: Call) -> tuple[Request, Request, Request]:
+    """Make an endpoint whose model is not there, so that it has failed soon."""
+    name = f"life{uuid.uuid4().hex[:12]}"
+    container = {"Image": "111122223333.dkr.ecr.us-east-1.amazonaws.com/some:image"}
+    call("CreateModel", {"ModelName": name, "PrimaryContainer": container})
+    variant = {"VariantName": "All", "ModelName": name, "InstanceType": "ml.m5.large"}
+    variants = [variant | {"InitialInstanceCount": 1}]
+    call("CreateEndpointConfig", {"EndpointConfigName": name, "ProductionVariants": variants})
+    params = {"EndpointName": name, "EndpointConfigName": name}
+    return params, {"EndpointName": name}, call("CreateEndpoint", params)
+
+
+def shown(call: Call, kind: Kind, address: Request) -> Request:
+    answer = call(kind.operations["describe"], address)
+    return answer[kind.wrapper] if kind.wrapper else answer
+
+
+def summaries(call: Call, kind: Kind) -> list[Request]:
+    items: list[Request] = []
+    token: Request = {}
+    while True:
+        page = call(kind.operations["list"], token)
+        items += page[str(kind.list_key)]
+        if "NextToken" not in page:
+            return items
+        token = {"NextToken": page["NextToken"]}
+
+
+def holds(whole: Any, part: Any) -> bool:
+    """Tell whether what was asked for is shown, but for what the answer has no place for."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(holds(whole[key], value) for key, value in part.items() if key in whole)
+    if isinstance(part, list) and isinstance(whole, list):
+        return len(whole) == len(part) and all(map(holds, whole, part))
+    return whole == part or (hasattr(whole, "timestamp") and whole.timestamp() == part)
+
+
+@pytest.mark.parametrize("most", [False, True], ids=["least", "most"])
+@pytest.mark.parametrize("noun", kept())
+def test_a_life(call: Call, noun: str, most: bool) -> None:
+    kind = KINDS[noun]
+    params, address, created = made(call, noun, most=most)
+    arn = created.get(kind.arn_key) or shown(call, kind, address)[kind.shown_arn_key]
+
+    content = shown(call, kind, address)
+    assert content[kind.shown_arn_key] == arn
+    invented = kind.row.invented(params) if kind.row.invented else {}
+    for key, value in params.items():
+        if key in content and key not in invented and not key.endswith("Arn"):
+            assert holds(content[key], value), key
+    for key, value in kind.failure.items():
+        assert content[key] == value
+        assert value.startswith("not run locally: ")
+
+    if "list" in kind.operations:
+        assert kind.list_key is not None
+        names = {arn, content.get(kind.name_key)}
+        assert [item for item in summaries(call, kind) if names & set(_plain(item))]
+
+    if "update" in kind.operations:
+        _update(call, kind, address, most=most)
+
+    _tags(call, arn)
+
+    if "stop" in kind.operations and kind.failure:
+        with pytest.raises(ClientError, match="in status"):
+            call(kind.operations["stop"], address)
+    if "delete" not in kind.operations:
+        return
+    delete = MODEL.operation_model(kind.operations["delete"]).input_shape
+    call(kind.operations["delete"], request(delete) | address)
+    with pytest.raises(ClientError) as missing:
+        call(kind.operations["describe"], address)
+    assert missing.value.response["Error"]["Code"] == kind.missing_code
+    with pytest.raises(ClientError) as missing:
+        call(kind.operations["delete"], request(delete) | address)
+    assert missing.value.response["Error"]["Code"] == kind.missing_code
+
+
+def _plain(item: Request) -> list[str]:
+    return [value for value in item.values() if isinstance(value, str)]
+
+
+def _update(call: Call, kind: Kind, address: Request, *, most: bool) -> None:
+    before = shown(call, kind, address)
+    shape = MODEL.operation_model(kind.operations["update"]).input_shape
+    changes = request(shape, most=most)
+    left_out = NOT_DONE.get(kind.noun, set()) | INSTEAD.get(kind.noun, set()) | set(address)
+    left_out |= set(kind.row.removed) | {"LifecycleConfigName", "Tags"}
+    changes = {key: value for key, value in changes.items() if key not in left_out}
+    for name in kind.row.removed:
+        changes.pop(name, None)
+    call(kind.operations["update"], changes | address)
+    after = shown(call, kind, address)
+    for key, value in changes.items():
+        name = kind.row.aliases.get(key, key)
+        if name in after and name not in kind.row.added and name != kind.name_key:
+            assert holds(after[name], value), key
+    modified = [name for name in ("LastModifiedTime", "LastUpdatedDate") if name in after]
+    for name in modified:
+        assert after[name] > before[name]
+    if kind.row.version_key:
+        assert after[kind.row.version_key] == before[kind.row.version_key] + 1
+        old = address | {kind.row.version_key: before[kind.row.version_key]}
+        assert holds(shown(call, kind, old), before)
+
+
+def _tags(call: Call, arn: str) -> None:
+    call("AddTags", {"ResourceArn": arn, "Tags": [{"Key": "stage", "Value": "test"}]})
+    tags = {tag["Key"]: tag["Value"] for tag in call("ListTags", {"ResourceArn": arn})["Tags"]}
+    assert tags["stage"] == "test"
+    call("DeleteTags", {"ResourceArn": arn, "TagKeys": list(tags)})
+    assert call("ListTags", {"ResourceArn": arn})["Tags"] == []
+
+
+@pytest.mark.parametrize("noun", kept())
+def test_the_sdk_s_class_loads_it(call: Call, noun: str) -> None:
+    resources = importlib.import_module("sagemaker.core.resources")
+    model = getattr(resources, noun, None)
+    if model is None:
+        pytest.skip(f"sagemaker.core {noun}: no such class")
+    kind = KINDS[noun]
+    _, address, _ = made(call, noun, most=False)
+    known = inspect.signature(model.get).parameters
+    given = {xform_name(member): value for member, value in address.items()}
+    if noun in SDK_CANNOT_READ:
+        with pytest.raises(ValidationError):
+            model.get(**given)
+        return
+    loaded = model.get(**{name: value for name, value in given.items() if name in known})
+    name = shown(call, kind, address).get(kind.name_key)
+    assert name in vars(loaded).values()
+    if hasattr(model, "get_all"):
+        needed = [
+            parameter.name
+            for parameter in inspect.signature(model.get_all).parameters.values()
+            if parameter.default is inspect.Parameter.empty
+        ]
+        assert any(
+            name in vars(item).values()
+            for item in model.get_all(**{key: given[key] for key in needed if key in given})
+        )
+
+
+@pytest.mark.parametrize("noun", [noun for noun in kept() if KINDS[noun].row.parents])
+def test_a_parent_must_be_there_and_stays(call: Call, noun: str) -> None:
+    """Only parents that a request must name: others may be left out."""
+    kind = KINDS[noun]
+    parents = [
+        parent
+        for parent in kind.row.parents
+        if parent.members[-1]
+        in MODEL.operation_model(kind.operations["create"]).input_shape.required_members
+    ]
+    if not parents:
+        pytest.skip("a parent is optional")
+    params, address, _ = made(call, noun, most=False)
+    parent = KINDS[parents[0].noun]
+    member = parents[0].members[-1]
+    with pytest.raises(ClientError) as missing:
+        call(
+            kind.operations["create"],
+            params | {member: re.sub(r"[0-9a-z]{4}$", "0000", params[member])},
+        )
+    assert missing.value.response["Error"]["Code"] == parent.missing_code
+    if parent.noun == "Endpoint":
+        return
+    own = found(params, member)
+    named = {parent.address[0]: own} if not member.endswith("Arn") else {}
+    if named:
+        with pytest.raises(ClientError, match="still belongs to it"):
+            call(parent.operations["delete"], named)
+        call(kind.operations["delete"], address)
+        if len(kind.row.parents) == 1:
+            call(parent.operations["delete"], named)
