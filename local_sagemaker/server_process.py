@@ -8,20 +8,20 @@ import json
 import logging
 import os
 import secrets
-import shutil
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import uvicorn
 
 from local_sagemaker.containers import orphans
 from local_sagemaker.home import Home, HomeError, ServerInfo
+from local_sagemaker.run_folder import RunFolder, sweep
 from local_sagemaker.server import Server
-from local_sagemaker.settings import Settings, default_run_dir, write_client_files
+from local_sagemaker.settings import Settings, write_client_files
 from local_sagemaker.store import StoreError
 
 _LOG = logging.getLogger(__name__)
@@ -57,7 +57,12 @@ def run(home: Home, port: int | None = None, ready_fd: int | None = None) -> int
         # What a killed server left behind names a process that is not this one.
         home.forget_server()
         listener = home.listen(port)
-        server, settings, token = _build(home, listener)
+        folder = RunFolder(home.path)
+        try:
+            server, token = _build(home, listener, folder)
+        except BaseException:
+            folder.give_up()
+            raise
     except (HomeError, StoreError, OSError) as error:
         # First, because whoever hears of it may try again at once.
         home.unlock()
@@ -65,38 +70,31 @@ def run(home: Home, port: int | None = None, ready_fd: int | None = None) -> int
         return 2
 
     def ready() -> None:
-        home.write_server(ServerInfo(os.getpid(), settings.url, token))
-        _LOG.info("Ready at %s (home: %s)", settings.url, home.path)
+        url = server.settings.url
+        home.write_server(ServerInfo(os.getpid(), url, token))
+        _LOG.info("Ready at %s (home: %s)", url, home.path)
         tell({"ready": True})
+        # Nobody waits for it, and it may find a lot.
+        threading.Thread(target=sweep, args=(folder.path.parent,), daemon=True).start()
 
     try:
         _serve(server, listener, ready)
     finally:
         server.close()
         # Nothing runs any more, and what is to be kept is in the home.
-        shutil.rmtree(settings.run_dir, ignore_errors=True)
+        folder.remove()
         home.forget_server()
         home.unlock()
     return 0
 
 
-def _build(home: Home, listener: socket.socket) -> tuple[Server, Settings, str]:
-    run_dir = default_run_dir(home.path)
-    _private(run_dir)
-    settings = Settings(home=home.path, port=listener.getsockname()[1], run_dir=run_dir)
+def _build(home: Home, listener: socket.socket, folder: RunFolder) -> tuple[Server, str]:
+    settings = Settings(home=home.path, port=listener.getsockname()[1], run_dir=folder.path)
     token = secrets.token_urlsafe(32)
     server = Server(settings, token)
     write_client_files(home.path)
     home.write_credentials(server.identity.root())
-    return server, settings, token
-
-
-def _private(folder: Path) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    state = folder.lstat()
-    if not folder.is_dir() or folder.is_symlink() or state.st_uid != os.getuid():
-        raise HomeError(f"{folder} belongs to somebody else; remove it or set TMPDIR.")
-    folder.chmod(0o700)
+    return server, token
 
 
 def _serve(server: Server, listener: socket.socket, ready: Callable[[], None]) -> None:

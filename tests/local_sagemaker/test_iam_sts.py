@@ -231,7 +231,7 @@ class TestSdk:
         known = len(botocore.handlers.BUILTIN_HANDLERS)
         redirect_without_plugins()
         redirect_without_plugins()
-        assert len(botocore.handlers.BUILTIN_HANDLERS) == known + 1
+        assert len(botocore.handlers.BUILTIN_HANDLERS) == known + 2
         pinned = boto3.Session().client("sts", endpoint_url=PINNED)
         assert pinned.get_caller_identity()["Account"] == ACCOUNT
 
