@@ -201,7 +201,7 @@ class Lineage:
         for end, arn in (("Source", row["source"]), ("Destination", row["destination"])):
             record = self._resources.records.by_arn(arn)
             if record is not None:
-                summary[f"{end}Type"] = _entity_type(record)
+                summary[f"{end}Type"] = entity_type(record)
                 summary[f"{end}Name"] = record.body.get(f"{record.key.kind}Name")
         return summary
 
@@ -272,7 +272,8 @@ def _artifact_name(source: dict[str, Any]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
-def _entity_type(record: Record) -> str:
+def entity_type(record: Record) -> str:
+    """Return the type of an entity: ``DataSet``, ``Model``, …, or the noun of what has none."""
     noun = record.key.kind
     if noun in _ENTITY_NOUNS:
         return str(record.body.get(f"{noun}Type"))

@@ -64,18 +64,12 @@ class Search:
             ``ValidationException`` for a resource, property, operator or value that cannot be
             searched by.
         """
-        resource = params["Resource"]
-        if resource not in self._shapes:
-            raise validation_exception(
-                f"The local SageMaker cannot search for {resource}. It searches for: "
-                f"{', '.join(sorted(self._shapes))}."
-            )
+        shape, noun = self._searched(params["Resource"])
         if params.get("CrossAccountFilterOption") == "CrossAccount":
             raise validation_exception(
                 "The local SageMaker has no resources that other accounts share; "
                 "CrossAccountFilterOption can only be SameAccount."
             )
-        shape, noun = self._shapes[resource], _NOUNS.get(resource, resource)
         expression = params.get("SearchExpression")
         wanted = predicate(shape, expression) if expression is not None else None
         visible = _visibility(params.get("VisibilityConditions", []))
@@ -94,6 +88,20 @@ class Search:
             "NextToken": token,
             "TotalHits": {"Value": len(hits), "Relation": "EqualTo"},
         }
+
+    def every(self, caller: Caller, resource: str) -> tuple[StructureShape, list[Document]]:
+        """Return the shape of a searched resource, and all documents of it that the caller has."""
+        shape, noun = self._searched(resource)
+        records = self._resources.records.list_kind(caller.account, caller.region, noun)
+        return shape, self._shown(caller, noun, shape, records)
+
+    def _searched(self, resource: str) -> tuple[StructureShape, str]:
+        if resource not in self._shapes:
+            raise validation_exception(
+                f"The local SageMaker cannot search for {resource}. It searches for: "
+                f"{', '.join(sorted(self._shapes))}."
+            )
+        return self._shapes[resource], _NOUNS.get(resource, resource)
 
     def _candidates(self, caller: Caller, noun: str, expression: dict[str, Any]) -> list[Record]:
         """Return the records worth looking at: one, where the expression asks for a name.

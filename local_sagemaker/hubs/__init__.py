@@ -1,0 +1,1 @@
+"""What lies in hubs: models, notebooks and data sets, by version."""

@@ -1,0 +1,1 @@
+"""Pipelines as records: their definitions and the versions of these."""

@@ -1,0 +1,1 @@
+"""The model registry: model packages, their groups and what is attached to them."""
