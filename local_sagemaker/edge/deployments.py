@@ -34,13 +34,11 @@ class EdgeDeployments:
         }
 
     def create(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        """Create a plan for a fleet and packaging jobs that exist."""
+        """Create a plan for a fleet that exists."""
         stages = [_stage(stage) for stage in params.get("Stages", [])]
         _check_names(stages)
         with self._resources.records.database.transaction():
             self._resources.get(caller, FLEET, params["DeviceFleetName"])
-            for model in params["ModelConfigs"]:
-                self._resources.get(caller, "EdgePackagingJob", model["EdgePackagingJobName"])
             record = self._resources.create(caller, NOUN, params, body={"Stages": stages})
         return {"EdgeDeploymentPlanArn": record.arn}
 
