@@ -22,7 +22,9 @@ class ControlError(Exception):
     """The server refused what it was asked; the message is the server's."""
 
 
-def ask(info: ServerInfo, method: str, path: str, content: Any = None) -> dict[str, Any]:
+def ask(
+    info: ServerInfo, method: str, path: str, content: Any = None, *, timeout: float = _TIMEOUT
+) -> dict[str, Any]:
     """Return what one of the server's own pages answers.
 
     Parameters
@@ -33,6 +35,8 @@ def ask(info: ServerInfo, method: str, path: str, content: Any = None) -> dict[s
         Which page; the path begins with ``/_local/``.
     content
         What to send, as JSON; nothing if None.
+    timeout
+        Seconds to wait for the answer.
 
     Raises
     ------
@@ -44,7 +48,7 @@ def ask(info: ServerInfo, method: str, path: str, content: Any = None) -> dict[s
         When nothing answers.
     """
     target = urlsplit(info.url)
-    connection = HTTPConnection(target.hostname or "", target.port, timeout=_TIMEOUT)
+    connection = HTTPConnection(target.hostname or "", target.port, timeout=timeout)
     try:
         headers = {"Authorization": f"Bearer {info.token}"}
         body = None if content is None else json.dumps(content)

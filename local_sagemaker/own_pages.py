@@ -1,4 +1,4 @@
-"""The server's own pages below ``/_local/``: its state and its faults, for the command line.
+"""The server's own pages below ``/_local/``: state, faults, the tree; for the command line.
 
 They are opened by the token that the server writes into its home, not by AWS keys. It must not
 know what a state is made of, nor what a fault does.
@@ -32,12 +32,21 @@ class OwnPages:
         Returns what ``status`` shows.
     faults
         Those that are set.
+    make_tree
+        Makes the readable tree of S3 objects anew; returns what it holds, or raises `OSError`.
     """
 
-    def __init__(self, token: str, status: Callable[[], dict[str, Any]], faults: Faults) -> None:
+    def __init__(
+        self,
+        token: str,
+        status: Callable[[], dict[str, Any]],
+        faults: Faults,
+        make_tree: Callable[[], dict[str, Any]],
+    ) -> None:
         self._expected = f"Bearer {token}".encode()
         self._status = status
         self._faults = faults
+        self._make_tree = make_tree
 
     async def __call__(self, request: Request, path: str) -> Response:
         """Answer one request.
@@ -54,6 +63,11 @@ class OwnPages:
             return _message(403, "The token of this server's home is needed.")
         if path == "/_local/status" and request.method == "GET":
             return JSONResponse(await run_in_threadpool(self._status))
+        if path == "/_local/tree" and request.method == "POST":
+            try:
+                return JSONResponse(await run_in_threadpool(self._make_tree))
+            except OSError as error:
+                return _message(400, f"the tree cannot be written: {error}")
         if path == _FAULTS or path.startswith(f"{_FAULTS}/"):
             return await self._of_faults(request, path.removeprefix(_FAULTS).removeprefix("/"))
         return _message(404, f"There is no {request.method} {path}.")

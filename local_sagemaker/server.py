@@ -42,6 +42,7 @@ from local_sagemaker.request_log.writer import RequestLog
 from local_sagemaker.resources import Resources
 from local_sagemaker.s3.objects import Objects
 from local_sagemaker.s3.service import S3
+from local_sagemaker.s3.tree import Tree
 from local_sagemaker.server_status import ServerStatus
 from local_sagemaker.settings import Settings
 from local_sagemaker.store import Database, Records
@@ -112,6 +113,7 @@ class Server:
         )
         # Last, because its thread would outlive a server that does not come to be.
         self.request_log = RequestLog(settings.home)
+        self.tree = Tree(self.objects, settings.home / "tree")
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
@@ -119,7 +121,9 @@ class Server:
             self._services(),
             self.identity,
             self.settings.port,
-            pages=OwnPages(self._token, self.status, self.faults),
+            pages=OwnPages(
+                self._token, self.status, self.faults, lambda: self.tree.rebuild().to_dict()
+            ),
             faults=self.faults,
             observer=Observer(self.request_log, self.requests),
         )
@@ -169,6 +173,7 @@ class Server:
         self.endpoints.close()
         self.training.close()
         self.s3.close()
+        self.tree.close()
         self.objects.close()
         self.database.close()
 

@@ -35,6 +35,11 @@ class Buckets:
             raise access_denied()
         return bucket
 
+    def every(self) -> list[Bucket]:
+        """Return the buckets of all accounts by name."""
+        rows = self._database.query("SELECT * FROM s3_buckets ORDER BY name")
+        return [_bucket(row) for row in rows]
+
     def list(self, account: str) -> "list[Bucket]":
         """Return an account's buckets by name."""
         rows = self._database.query(

@@ -8,7 +8,7 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from local_sagemaker.s3.blobs import Segment
@@ -65,10 +65,18 @@ _LAST = "\U0010ffff" * 257
 
 
 class Index:
-    """The object store's tables in the server's database."""
+    """The object store's tables in the server's database.
+
+    Attributes
+    ----------
+    listener
+        Told of the bucket and the key of each object that is being written or removed, within
+        the transaction.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.listener: Callable[[tuple[str, str]], object] = _nobody
         database.migrate("s3", TABLES)
 
     def find(self, bucket: str, key: str) -> StoredObject | None:
@@ -135,6 +143,7 @@ class Index:
     def remove(self, connection: sqlite3.Connection, bucket: str, key: str) -> None:
         """Delete an object's rows, if it is there; its blobs are the caller's to discard."""
         connection.execute("DELETE FROM s3_objects WHERE bucket = ? AND key = ?", (bucket, key))
+        self.listener((bucket, key))
 
     def blobs_of(self, bucket: str, keys: Sequence[str]) -> "list[str]":
         """Return the names of the blobs that some objects (at most 1,000) consist of."""
@@ -221,6 +230,10 @@ class Index:
                 return
             # A group may have many more keys: seek behind them all rather than read them.
             start = successor(group) if group is not None else rows[-1]["key"] + "\0"
+
+
+def _nobody(_: tuple[str, str]) -> None:
+    """Listen to nothing."""
 
 
 def successor(prefix: str) -> str:
