@@ -4,11 +4,13 @@ It knows the files; it must not know how lines are shown.
 """
 
 import json
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from local_sagemaker.request_log.writer import FILE_NAME, KEPT_FILES
 
@@ -29,53 +31,54 @@ def last_lines(home: Path, count: int | None, wanted: Callable[[Line], bool]) ->
     wanted
         Tells which entries count.
     """
-    newest_last = [f"{FILE_NAME}.{number}" for number in range(KEPT_FILES, 0, -1)] + [FILE_NAME]
     found: deque[Line] = deque(maxlen=count)
-    for name in newest_last:
-        path = home / name
-        if path.exists():
-            with path.open("rb") as file:
-                found.extend(line for line in map(_parsed, file) if line and wanted(line))
+    with _opened(home) as files:
+        for file in reversed(files):
+            found.extend(line for line in map(_parsed, file) if line and wanted(line))
     return list(found)
 
 
 def follow(home: Path, wanted: Callable[[Line], bool]) -> Iterator[Line]:
     """Yield entries as they are written from now on; it never ends by itself."""
-    path = home / FILE_NAME
-    position, inode = _end(path)
+    with _opened(home) as files:
+        inode, position = (_inode(files[0]), files[0].seek(0, os.SEEK_END)) if files else (0, 0)
     while True:
-        state = path.stat() if path.exists() else None
-        if state is None or (state.st_ino == inode and state.st_size == position):
-            time.sleep(_POLL_SECONDS)
-            continue
-        if state.st_ino != inode:
-            # A full file was put aside: what was added to it since is read first.
-            aside = path.with_name(f"{FILE_NAME}.1")
-            if inode and aside.exists() and aside.stat().st_ino == inode:
-                yield from filter(wanted, _new_lines(aside, position)[0])
-            position, inode = 0, state.st_ino
-        lines, position = _new_lines(path, position)
+        lines: list[Line] = []
+        with _opened(home) as files:
+            inodes = [_inode(file) for file in files]
+            if inode not in inodes:
+                # Of files that are all newer than what was read, everything is new.
+                position = 0
+            unread = files[: inodes.index(inode) + 1] if inode in inodes else files
+            for file in reversed(unread):
+                file.seek(position)
+                data = file.read()
+                whole = data[: data.rfind(b"\n") + 1]
+                lines += [line for line in map(_parsed, whole.splitlines()) if line]
+                inode, position = _inode(file), position + len(whole)
+                if file is not files[0]:
+                    position = 0
         yield from filter(wanted, lines)
+        if not lines:
+            time.sleep(_POLL_SECONDS)
 
 
-def _end(path: Path) -> tuple[int, int]:
-    try:
-        state = path.stat()
-    except FileNotFoundError:
-        return 0, 0
-    return state.st_size, state.st_ino
+@contextmanager
+def _opened(home: Path) -> Iterator[list[BinaryIO]]:
+    """Open all files of a log, the newest first."""
+    files: list[BinaryIO] = []
+    with ExitStack() as stack:
+        # In this order a file that is put aside meanwhile is met twice, and not missed.
+        for name in [FILE_NAME, *(f"{FILE_NAME}.{n}" for n in range(1, KEPT_FILES + 1))]:
+            with suppress(FileNotFoundError):
+                file = stack.enter_context((home / name).open("rb"))
+                if _inode(file) not in map(_inode, files):
+                    files.append(file)
+        yield files
 
 
-def _new_lines(path: Path, position: int) -> tuple[list[Line], int]:
-    """Return the whole lines behind a position, and where they end."""
-    with path.open("rb") as file:
-        file.seek(position)
-        data = file.read()
-    whole = data[: data.rfind(b"\n") + 1]
-    if not whole:
-        time.sleep(_POLL_SECONDS)
-    parsed = [line for line in map(_parsed, whole.split(b"\n")) if line]
-    return parsed, position + len(whole)
+def _inode(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_ino
 
 
 def _parsed(text: bytes) -> Line | None:

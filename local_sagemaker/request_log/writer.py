@@ -86,6 +86,10 @@ class RequestLog:
             self._lost = 0
 
     def _append(self, data: bytes) -> None:
+        # Before and not after: the file of the latest entries is always there for readers.
+        with contextlib.suppress(FileNotFoundError):
+            if self._path.stat().st_size >= self._max_bytes:
+                self._rotate()
         descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             size = os.fstat(descriptor).st_size
@@ -94,11 +98,8 @@ class RequestLog:
                 data = b"\n" + data
             while data:
                 data = data[os.write(descriptor, data) :]
-            full = os.fstat(descriptor).st_size >= self._max_bytes
         finally:
             os.close(descriptor)
-        if full:
-            self._rotate()
 
     def _rotate(self) -> None:
         for number in range(KEPT_FILES - 1, 0, -1):
