@@ -2,52 +2,56 @@
 
 Follows the contract of the SageMaker Hugging Face inference toolkit: `model_fn` loads the model
 folder, then every request passes through `input_fn`, `predict_fn` and `output_fn`. Any exception
-becomes the answer's error message, so messages say what to send instead. The head comes from plain
-arrays and the body from safetensors: nothing is ever unpickled. What requests and answers look like
-is described in `payload`. This module must not know of training or of HTTP.
+becomes the answer's error message, so messages say what to send instead. Nothing is ever unpickled:
+the head comes from plain arrays, the encoder from ONNX graphs or safetensors. What requests and
+answers look like is described in `payload`, the settings of a worker in `encoder`. This module must
+not know of training or of HTTP.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from encoder import Encoder, load_encoder, read_facts
 from linear_head import LinearHead
-from payload import Prediction, Request, read_request, write_answer
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
-BATCH_SIZE = 32
-THREADS_VARIABLE = "OMP_NUM_THREADS"
+from numpy.typing import NDArray
+from payload import CALIBRATED, Prediction, Query, Request, read_request, write_answer
 
 
 @dataclass(frozen=True)
 class FewShotModel:
-    """A sentence encoder and the head that turns its embeddings into labels."""
+    """A sentence encoder, the head that turns its embeddings into labels, and a threshold.
 
-    body: SentenceTransformer
+    Attributes
+    ----------
+    encoder : Encoder
+        Turns texts into embeddings.
+    head : LinearHead
+        Turns embeddings into probabilities.
+    threshold : float or None
+        The calibrated probability below which an answer may be "none of these".
+    """
+
+    encoder: Encoder
     head: LinearHead
+    threshold: float | None
 
 
 def model_fn(model_dir: str) -> FewShotModel:
-    """Load the model folder that train.py wrote.
+    """Load the model folder that train.py wrote, and let it answer once.
 
-    One thread per worker unless ``OMP_NUM_THREADS`` says otherwise: with torch's default, several
-    workers on the same cores slow each other down.
+    The first answer of a model is the slowest, and may be the one that fails. It is given here, so
+    that a server that calls itself healthy after this can answer, and does so at full speed.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    import torch
-    from sentence_transformers import SentenceTransformer
-
-    torch.set_num_threads(_threads())
-    body = SentenceTransformer(
-        model_dir, local_files_only=True, model_kwargs={"use_safetensors": True}
-    )
-    return FewShotModel(body, LinearHead.load(Path(model_dir)))
+    folder = Path(model_dir)
+    facts = read_facts(folder)
+    head = LinearHead.load(folder)
+    model = FewShotModel(load_encoder(folder, facts), head, facts.get("threshold"))
+    predict_fn(Request([Query(head.labels[0])]), model)
+    print(f"Serving by {model.encoder.variant}. {facts.get('reason', '')}", flush=True)
+    return model
 
 
 def input_fn(body: str | bytes, content_type: str | None = None) -> Request:
@@ -61,27 +65,19 @@ def predict_fn(request: Request, model: FewShotModel) -> Prediction:
     Raises
     ------
     ValueError
-        If ``top_k`` is larger than the number of labels.
+        If ``top_k`` is larger than the number of labels, or the calibrated threshold is asked for
+        and the model has none.
     """
-    labels = model.head.labels
     for query in request.queries:
-        if query.top_k is not None and query.top_k > len(labels):
-            raise ValueError(
-                f"top_k is {query.top_k}, but the model has {len(labels)} labels; "
-                f"ask for 1 to {len(labels)}."
-            )
+        _check(query, model)
     if not request.queries:
         return Prediction(request, [])
-    embeddings = model.body.encode(
-        [query.text for query in request.queries],
-        batch_size=BATCH_SIZE,
-        normalize_embeddings=True,
-        show_progress_bar=False,
-    )
+    embeddings = model.encoder.embed([query.text for query in request.queries])
     ranked = []
-    for query, row in zip(request.queries, model.head.probabilities(embeddings), strict=True):
-        best = np.argsort(-row, kind="stable")[: query.top_k or 1]
-        ranked.append([(labels[i], float(row[i])) for i in best])
+    for query, embedding in zip(request.queries, embeddings, strict=True):
+        # A product of matrices rounds differently by the number of rows; one row is always alike.
+        [probabilities] = model.head.probabilities(embedding[None])
+        ranked.append(_ranked(query, probabilities, model))
     return Prediction(request, ranked)
 
 
@@ -90,8 +86,29 @@ def output_fn(prediction: Prediction, accept: str | None = None) -> str:
     return write_answer(prediction, accept)
 
 
-def _threads() -> int:
-    value = os.environ.get(THREADS_VARIABLE, "1")
-    if not value.isdigit() or int(value) < 1:
-        raise ValueError(f"{THREADS_VARIABLE} is {value!r}; set a number from 1.")
-    return int(value)
+def _check(query: Query, model: FewShotModel) -> None:
+    count, wanted = len(model.head.labels), query.wanted
+    if wanted.top_k is not None and wanted.top_k > count:
+        raise ValueError(
+            f"top_k is {wanted.top_k}, but the model has {count} labels; ask for 1 to {count}."
+        )
+    if wanted.threshold == CALIBRATED and model.threshold is None:
+        raise ValueError(
+            "This model has no calibrated threshold: it was trained on too few examples to hold "
+            "any out. Send a number from 0 to 1."
+        )
+
+
+def _ranked(
+    query: Query, probabilities: NDArray[np.float64], model: FewShotModel
+) -> list[tuple[str | None, float]]:
+    wanted = query.wanted
+    best = np.argsort(-probabilities, kind="stable")[: wanted.top_k or 1]
+    pairs = [(model.head.labels[i], float(probabilities[i])) for i in best]
+    least = model.threshold if wanted.threshold == CALIBRATED else wanted.threshold
+    if least is None:
+        return list(pairs)
+    if wanted.top_k is None:
+        [(label, score)] = pairs
+        return [(label if score >= float(least) else None, score)]
+    return [(label, score) for label, score in pairs if score >= float(least)]

@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 # requirements.txt is the file that the containers install; serving needs less than training.
 SERVING_FILES = {
     "inference.py": "inference.py",
+    "encoder.py": "encoder.py",
     "payload.py": "payload.py",
     "linear_head.py": "linear_head.py",
     "requirements-inference.txt": "requirements.txt",

@@ -5,23 +5,33 @@ must not know of models or of how requests arrive.
 
 Requests (``Content-Type``)
     ``application/json``, or none given
-        ``{"inputs": "text"}``, ``{"inputs": ["text", ...]}``, both with an optional
-        ``"parameters": {"top_k": k}``; or a bare ``["text", ...]`` or ``"text"``.
+        ``{"inputs": "text"}``, ``{"inputs": ["text", ...]}``, both with optional
+        ``"parameters"``; or a bare ``["text", ...]`` or ``"text"``.
     ``application/jsonlines``, ``application/x-jsonlines``
-        One request per line: ``"text"`` or ``{"inputs": "text", "parameters": {"top_k": k}}``.
+        One request per line: ``"text"`` or ``{"inputs": "text", "parameters": {...}}``.
     ``text/csv``
         One text per row, quoted where it holds a comma, a quote or a line break. If the first
         row has a field ``text``, it is a header and only that column is read.
+
+What a request may ask for (``"parameters"``)
+    ``top_k``
+        How many labels are wanted, best first; 1 without it, and then not as a list.
+    ``threshold``
+        Labels less probable than this number from 0 to 1 are left out: "none of these". The word
+        ``"calibrated"`` stands for the number that was found when the model was trained.
 
 Answers (``Accept``)
     ``application/json``, ``*/*``, or none given
         For one text ``[{"label", "score"}]``: the most probable label, or the ``top_k`` most
         probable ones, best first. For a list, one entry per text: ``{"label", "score"}``, or with
-        ``top_k`` a list of these. An empty list gives an empty list.
+        ``top_k`` a list of these. An empty list gives an empty list. Where even the best label is
+        below the threshold, ``label`` is null beside the score of the best one, and the list of
+        ``top_k`` is empty.
     ``application/jsonlines``, ``application/x-jsonlines``
         The same entries, one line per text.
     ``text/csv``
         One row per text: ``label,score``; with ``top_k``, so many pairs in the row. No header.
+        An empty label is "none of these".
 
 Scores are probabilities: over all labels of one text they sum to 1.
 """
@@ -32,21 +42,39 @@ import csv
 import io
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 JSON = "application/json"
 JSON_LINES = ("application/jsonlines", "application/x-jsonlines")
 CSV = "text/csv"
 SUPPORTED = f"{JSON}, {JSON_LINES[0]}, {CSV}"
 WILDCARDS = ("*/*", "application/*")
+CALIBRATED: Literal["calibrated"] = "calibrated"
+PARAMETERS = {"top_k", "threshold"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted for a text.
+
+    Attributes
+    ----------
+    top_k : int or None
+        How many labels; None: the best one, unlisted.
+    threshold : float, "calibrated" or None
+        Least probability of a label; None: any.
+    """
+
+    top_k: int | None = None
+    threshold: float | Literal["calibrated"] | None = None
 
 
 @dataclass(frozen=True)
 class Query:
-    """One text, and how many labels are wanted for it (None: the best one, unlisted)."""
+    """One text, and what is wanted for it."""
 
     text: str
-    top_k: int | None = None
+    wanted: Wanted = Wanted()
 
 
 @dataclass(frozen=True)
@@ -59,10 +87,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Per query its ranked (label, score) pairs, and the request they answer."""
+    """Per query its ranked (label, score) pairs, and the request they answer.
+
+    A query without ``top_k`` has one pair, whose label is None for "none of these".
+    """
 
     request: Request
-    ranked: list[list[tuple[str, float]]]
+    ranked: list[list[tuple[str | None, float]]]
 
 
 def read_request(body: str | bytes, content_type: str | None) -> Request:
@@ -121,14 +152,14 @@ def _decoded(body: str | bytes | bytearray) -> str:
 def _from_json(text: str) -> Request:
     content = _parsed(text, "The body")
     if isinstance(content, dict):
-        inputs, top_k = _unpacked(content, "The request")
+        inputs, wanted = _unpacked(content, "The request")
     else:
-        inputs, top_k = content, None
+        inputs, wanted = content, Wanted()
     if isinstance(inputs, list):
-        queries = [_query(value, f"inputs[{i}]", top_k) for i, value in enumerate(inputs)]
+        queries = [_query(value, f"inputs[{i}]", wanted) for i, value in enumerate(inputs)]
         return Request(queries)
     if isinstance(inputs, str):
-        return Request([_query(inputs, "inputs", top_k)], single=True)
+        return Request([_query(inputs, "inputs", wanted)], single=True)
     raise ValueError(
         f"inputs is {_json_name(inputs)}; send a text or a list of texts, for example "
         '{"inputs": ["I lost my card"]}.'
@@ -139,22 +170,23 @@ def _from_json_line(line: str, number: int) -> Query:
     where = f"Line {number}"
     content = _parsed(line, where)
     if isinstance(content, dict):
-        inputs, top_k = _unpacked(content, where)
-        return _query(inputs, where, top_k)
+        inputs, wanted = _unpacked(content, where)
+        return _query(inputs, where, wanted)
     return _query(content, where)
 
 
 def _parsed(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    # Besides wrong JSON: numbers of thousands of digits, and nesting that knows no end.
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f'{where} is not valid JSON: {error}. Send for example {{"inputs": "I lost my card"}}.'
         ) from error
 
 
-def _unpacked(content: dict[str, Any], where: str) -> tuple[Any, int | None]:
-    """Return the inputs and top_k of a JSON object."""
+def _unpacked(content: dict[str, Any], where: str) -> tuple[Any, Wanted]:
+    """Return the inputs of a JSON object, and what is wanted for them."""
     if "inputs" not in content:
         raise ValueError(f'{where} has no "inputs"; send {{"inputs": "I lost my card"}}.')
     if unknown := sorted(content.keys() - {"inputs", "parameters"}):
@@ -162,20 +194,35 @@ def _unpacked(content: dict[str, Any], where: str) -> tuple[Any, int | None]:
     parameters = content.get("parameters") or {}
     if not isinstance(parameters, dict):
         raise ValueError(f'{where}: "parameters" is not an object; send {{"top_k": 3}}.')
-    if unknown := sorted(parameters.keys() - {"top_k"}):
-        raise ValueError(f'{where} has unknown parameters {unknown}; only "top_k" exists.')
-    top_k = parameters.get("top_k")
+    if unknown := sorted(parameters.keys() - PARAMETERS):
+        raise ValueError(
+            f'{where} has unknown parameters {unknown}; "top_k" and "threshold" exist.'
+        )
+    top_k, threshold = parameters.get("top_k"), parameters.get("threshold")
     if top_k is not None and (isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1):
         raise ValueError(f"{where}: top_k is {top_k!r}; send a whole number from 1.")
-    return content["inputs"], top_k
+    if threshold is not None and threshold != CALIBRATED and not _is_share(threshold):
+        raise ValueError(
+            f"{where}: threshold is {threshold!r}; send a number from 0 to 1, or "
+            f'"{CALIBRATED}" for the one found in training.'
+        )
+    return content["inputs"], Wanted(top_k, threshold)
 
 
-def _query(value: Any, where: str, top_k: int | None = None) -> Query:
+def _is_share(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _query(value: Any, where: str, wanted: Wanted | None = None) -> Query:
     if not isinstance(value, str):
         raise ValueError(f"{where} is {_json_name(value)}; send a text.")
     if not value.strip():
         raise ValueError(f"{where} is empty; send a text with at least one word.")
-    return Query(value, top_k)
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(
+            f"{where} holds half of a surrogate pair (\\uD800); send whole characters."
+        )
+    return Query(value, wanted or Wanted())
 
 
 def _csv_texts(body: str) -> list[tuple[str, str]]:
@@ -206,7 +253,7 @@ def _entries(prediction: Prediction) -> list[Any]:
     entries: list[Any] = []
     for query, ranked in zip(prediction.request.queries, prediction.ranked, strict=True):
         pairs = [{"label": label, "score": score} for label, score in ranked]
-        entries.append(pairs if query.top_k is not None else pairs[0])
+        entries.append(pairs if query.wanted.top_k is not None else pairs[0])
     return entries
 
 

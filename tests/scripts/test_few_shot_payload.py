@@ -16,7 +16,7 @@ def payload() -> Iterator[ModuleType]:
 
 
 def texts_of(request: object) -> list[tuple[str, int | None]]:
-    return [(query.text, query.top_k) for query in request.queries]  # type: ignore[attr-defined]
+    return [(query.text, query.wanted.top_k) for query in request.queries]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,22 @@ def test_requests_in_every_form(
         (
             "application/json",
             '{"inputs": "a", "parameters": {"topk": 3}}',
-            "unknown parameters ['topk']; only \"top_k\" exists",
+            'unknown parameters [\'topk\']; "top_k" and "threshold" exist',
         ),
         ("application/json", '{"inputs": "a", "parameters": {"top_k": 0}}', "top_k is 0"),
         ("application/json", '{"inputs": "a", "parameters": {"top_k": true}}', "top_k is True"),
         ("application/json", '{"inputs": "a", "parameters": {"top_k": "3"}}', "top_k is '3'"),
+        (
+            "application/json",
+            '{"inputs": "a", "parameters": {"threshold": 1.5}}',
+            "threshold is 1.5; send a number from 0 to 1",
+        ),
+        ("application/json", '{"inputs": "a", "parameters": {"threshold": NaN}}', "is nan; send"),
+        ("application/json", '{"inputs": "a", "parameters": {"threshold": true}}', "is True; send"),
+        ("application/json", '{"inputs": "a", "parameters": {"threshold": "low"}}', "is 'low'"),
+        ("application/json", '"\\ud800"', "inputs holds half of a surrogate pair"),
+        ("application/json", "[" * 100_000, "The body is not valid JSON"),
+        ("application/json", "9" * 5000, "The body is not valid JSON"),
         ("application/jsonlines", b'"hi"\nnope\n', "Line 2 is not valid JSON"),
         ("application/jsonlines", b'["hi"]\n', "Line 1 is a list; send a text"),
         ("text/csv", "hi\nhi, there\n", "Row 2 has 2 fields instead of 1"),
@@ -141,6 +152,18 @@ def test_answers_as_csv(payload: ModuleType) -> None:
     assert payload.write_answer(prediction(payload, "[]"), "text/csv") == ""
 
 
+def test_none_of_these_in_every_form(payload: ModuleType) -> None:
+    body = '{"inputs": ["x"], "parameters": {"threshold": "calibrated"}}'
+    request = payload.read_request(body, "application/json")
+    assert request.queries[0].wanted.threshold == "calibrated"
+    none = payload.Prediction(request, [[(None, 0.25)]])
+    assert json.loads(payload.write_answer(none, None)) == [{"label": None, "score": 0.25}]
+    assert payload.write_answer(none, "text/csv") == ",0.25\n"
+    body = '{"inputs": ["x"], "parameters": {"threshold": 0.5, "top_k": 2}}'
+    nothing = payload.Prediction(payload.read_request(body, "application/json"), [[]])
+    assert json.loads(payload.write_answer(nothing, None)) == [[]]
+
+
 def test_an_answer_nobody_can_write_is_refused(payload: ModuleType) -> None:
     with pytest.raises(ValueError, match="Accept 'image/png' is not supported; accept application"):
         payload.write_answer(prediction(payload, '"x"'), "image/png")
@@ -148,5 +171,5 @@ def test_an_answer_nobody_can_write_is_refused(payload: ModuleType) -> None:
 
 def prediction(payload: ModuleType, body: str) -> object:
     request = payload.read_request(body, "application/json")
-    ranked = [RANKED[i][: query.top_k or 1] for i, query in enumerate(request.queries)]
+    ranked = [RANKED[i][: query.wanted.top_k or 1] for i, query in enumerate(request.queries)]
     return payload.Prediction(request, ranked)
