@@ -111,7 +111,12 @@ class ModelPackages:
         approval = params.get("ModelApprovalStatus")
         if approval is not None:
             chosen = [r for r in chosen if r.body.get("ModelApprovalStatus") == approval]
-        return self._resources.listed(caller, NOUN, params, chosen)
+        answer = self._resources.listed(caller, NOUN, params, chosen)
+        for summary in answer["ModelPackageSummaryList"]:
+            if summary[f"{GROUP}Name"] is not None:
+                # A version has no name of its own. Describe must show one; a list need not.
+                del summary["ModelPackageName"]
+        return answer
 
     def update(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         """Change a package; properties are merged, further specifications are added."""
@@ -171,8 +176,6 @@ class ModelPackages:
         number = counted.private["versions"]
         body = {
             "ModelPackageGroupName": counted.key.name,
-            # The service model requires a name; the group's is the only one there is.
-            "ModelPackageName": counted.key.name,
             "ModelPackageVersion": number,
             "ModelApprovalStatus": params.get("ModelApprovalStatus", "PendingManualApproval"),
         }

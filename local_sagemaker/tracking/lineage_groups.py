@@ -38,7 +38,7 @@ class LineageGroups:
         }
 
     def describe(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        """Return the group that is named, by its name or ARN."""
+        """Return the group that is named."""
         return _summary(self._find(caller, params)) | {
             "Description": "All lineage entities of the account in this region.",
             "CreatedBy": _NOBODY,
@@ -58,7 +58,7 @@ class LineageGroups:
 
     def _find(self, caller: Caller, params: dict[str, Any]) -> Record:
         group = self._default(caller)
-        if params["LineageGroupName"] not in (group.key.name, group.arn):
+        if params["LineageGroupName"] != group.key.name:
             raise AWSError(
                 "ResourceNotFound", f"LineageGroup '{params['LineageGroupName']}' does not exist."
             )
