@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from local_sagemaker import __version__
 from local_sagemaker.app import Services, create_app
+from local_sagemaker.catalogs import Catalogs
 from local_sagemaker.containers.container import Containers
 from local_sagemaker.coverage import SERVICES, refusal
 from local_sagemaker.dispatch import (
@@ -18,24 +19,35 @@ from local_sagemaker.dispatch import (
     RestJsonDispatcher,
     not_answered,
 )
+from local_sagemaker.edge.deployments import EdgeDeployments
+from local_sagemaker.edge.devices import Devices
 from local_sagemaker.errors import AWSError
 from local_sagemaker.faults.capacity import RequestedInstances
 from local_sagemaker.faults.rules import Faults
+from local_sagemaker.feature_metadata import FeatureMetadata
 from local_sagemaker.hosting.deployments import Deployments
 from local_sagemaker.hosting.endpoints import Endpoints
 from local_sagemaker.hosting.routes import Routes
 from local_sagemaker.hosting.runtime import Runtime
+from local_sagemaker.hubs.contents import HubContents
 from local_sagemaker.iam.service import Iam
 from local_sagemaker.identity import Identity
+from local_sagemaker.image_versions import ImageVersions
 from local_sagemaker.jobs.scheduler import Scheduler
 from local_sagemaker.jobs.training import TrainingJobs
 from local_sagemaker.logs.cloudwatch import CloudWatchLogs
 from local_sagemaker.logs.store import LogStore
+from local_sagemaker.monitoring import Monitoring
 from local_sagemaker.operations import Handler, Room
 from local_sagemaker.own_pages import OwnPages
+from local_sagemaker.pipelines.executions import PipelineExecutions
+from local_sagemaker.pipelines.versions import PipelineVersions
+from local_sagemaker.policies import Policies
 from local_sagemaker.protocol import JsonProtocol, RestJsonProtocol, service_model
 from local_sagemaker.query_protocol import QueryProtocol
 from local_sagemaker.quotas import Quotas
+from local_sagemaker.registry.model_cards import ModelCards
+from local_sagemaker.registry.packages import ModelPackages
 from local_sagemaker.request_log.observer import Observer
 from local_sagemaker.request_log.statistics import RequestStatistics
 from local_sagemaker.request_log.writer import RequestLog
@@ -49,9 +61,14 @@ from local_sagemaker.store import Database, Records
 from local_sagemaker.sts import Sts
 from local_sagemaker.tracking.experiments import Experiments
 from local_sagemaker.tracking.lineage import Associations, Lineage
+from local_sagemaker.tracking.lineage_groups import LineageGroups
+from local_sagemaker.tracking.lineage_query import LineageQuery
 from local_sagemaker.tracking.metric_series import MetricSeries
 from local_sagemaker.tracking.metrics import Metrics
 from local_sagemaker.tracking.search import Search
+from local_sagemaker.tracking.suggestions import Suggestions
+from local_sagemaker.unrun.automl import AutoMLJobs
+from local_sagemaker.unrun.jobs import UnrunJobs
 
 
 class Server:
@@ -132,11 +149,18 @@ class Server:
         iam = Iam(self.database, self.identity)
         sts = Sts(self.identity)
         sagemaker = self.resources.operations()
+        search = Search(
+            self.resources, service_model("sagemaker"), self.experiments.search_documents()
+        )
         # What a room does itself takes the place of the generic operation.
         rooms: list[Room] = [
             self.experiments,
             Lineage(self.resources, self.associations),
-            Search(self.resources, service_model("sagemaker"), self.experiments.search_documents()),
+            LineageGroups(self.records),
+            LineageQuery(self.resources, self.associations),
+            search,
+            Suggestions(search),
+            *self._records_of_their_own(),
             self.training,
             self.endpoints,
         ]
@@ -166,6 +190,26 @@ class Server:
             s3=self.s3,
             runtime=self.runtime,
         )
+
+    def _records_of_their_own(self) -> list[Room]:
+        """Return the rooms that keep records with rules of their own, and run nothing."""
+        devices = Devices(self.resources)
+        return [
+            AutoMLJobs(self.resources),
+            Catalogs(self.records),
+            devices,
+            EdgeDeployments(self.resources, devices),
+            FeatureMetadata(self.resources),
+            HubContents(self.resources),
+            ImageVersions(self.resources),
+            ModelCards(self.resources),
+            ModelPackages(self.resources),
+            Monitoring(self.resources),
+            PipelineExecutions(self.resources),
+            PipelineVersions(self.resources, self.objects),
+            Policies(self.resources),
+            UnrunJobs(self.resources),
+        ]
 
     def close(self) -> None:
         """Close what is open; the state on disk stays."""
