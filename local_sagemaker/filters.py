@@ -116,8 +116,17 @@ def not_done(name: str) -> AWSError:
 
 
 def found(content: Mapping[str, Any], path: str) -> Any:
-    """Return what lies at a path, which begins with a dot where it is no member, or None."""
-    value: Any = content
-    for name in [path] if path.startswith(".") else path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
+    """Return what lies at a path, which begins with a dot where it is no member, or None.
+
+    Behind a list the path leads into each of its items.
+    """
+    if path.startswith("."):
+        return content.get(path)
+    name, _, rest = path.partition(".")
+    value = content.get(name)
+    if not rest:
+        return value
+    if isinstance(value, list):
+        inside = [found(item, rest) for item in value if isinstance(item, Mapping)]
+        return [item for item in inside if item is not None]
+    return found(value, rest) if isinstance(value, Mapping) else None

@@ -65,7 +65,15 @@ def listed(
     asked = {name: params[name] for name in _COMMON & params.keys()} if chosen else params
     conditions = filters(asked, words)
     items = [
-        (record, {**content, ".created": record.created, ".modified": record.modified})
+        (
+            record,
+            {
+                **content,
+                ".account": record.key.account,
+                ".created": record.created,
+                ".modified": record.modified,
+            },
+        )
         for record, content in zip(records, contents, strict=True)
     ]
     items = [(r, content) for r, content in items if all(fits(content) for fits in conditions)]

@@ -1,7 +1,7 @@
-"""What monitoring schedules have led to: executions and alerts, of which there are none.
+"""Monitoring schedules and what they have led to: executions and alerts, of which there are none.
 
 A schedule is recorded as failed, because no monitoring job runs here; so no execution of it is
-listed and it has no alert. It must not know what a schedule asks for.
+listed and it has no alert. All that is read of a schedule is the endpoint it is for.
 """
 
 from typing import Any
@@ -11,12 +11,13 @@ from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
 from local_sagemaker.plain_lists import nothing
 from local_sagemaker.resources import Resources
+from local_sagemaker.store import Record
 
 NOUN = "MonitoringSchedule"
 
 
 class Monitoring:
-    """The operations about what schedules have led to."""
+    """The operations on schedules and on what they have led to."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
@@ -24,11 +25,45 @@ class Monitoring:
     def operations(self) -> dict[str, Handler]:
         """Return the handlers by operation name."""
         return {
+            "CreateMonitoringSchedule": self.create,
+            "UpdateMonitoringSchedule": self.update,
             "ListMonitoringAlertHistory": self.list_history,
             "ListMonitoringAlerts": self.list_alerts,
             "ListMonitoringExecutions": self.list_executions,
             "UpdateMonitoringAlert": self.update_alert,
         }
+
+    def create(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        """Record a schedule, whose definition must be there where it names one."""
+        with self._resources.records.database.transaction():
+            watched = self._watched(caller, params)
+            record = self._resources.create(caller, NOUN, params, body=watched)
+        return {"MonitoringScheduleArn": record.arn}
+
+    def update(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        """Replace what a schedule asks for."""
+        config = {"MonitoringScheduleConfig": params["MonitoringScheduleConfig"]}
+
+        def change(record: Record) -> None:
+            record.body.pop("EndpointName", None)
+            record.body |= config | self._watched(caller, params)
+
+        name = params["MonitoringScheduleName"]
+        return {
+            "MonitoringScheduleArn": self._resources.change(caller, NOUN, name, change).arn,
+        }
+
+    def _watched(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        """Return the type of a schedule and the endpoint that it is for, if it is for one."""
+        config = params["MonitoringScheduleConfig"]
+        monitoring_type = config.get("MonitoringType", "DataQuality")
+        shown = {"MonitoringType": monitoring_type}
+        inputs = config.get("MonitoringJobDefinition", {}).get("MonitoringInputs") or [{}]
+        endpoint = inputs[0].get("EndpointInput", {}).get("EndpointName", "")
+        if "MonitoringJobDefinitionName" in config:
+            noun, name = f"{monitoring_type}JobDefinition", config["MonitoringJobDefinitionName"]
+            endpoint = self._resources.get(caller, noun, name).body["EndpointName"]
+        return shown | ({"EndpointName": endpoint} if endpoint else {})
 
     def list_executions(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         """Return no execution: nothing was monitored."""

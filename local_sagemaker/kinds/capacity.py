@@ -20,7 +20,12 @@ def _no_instances(request: Mapping[str, Any]) -> dict[str, Any]:
                 "Status": "Failed",
                 **{
                     name: group[name]
-                    for name in ("InstanceType", "LifeCycleConfig", "ExecutionRole")
+                    for name in (
+                        "InstanceType",
+                        "LifeCycleConfig",
+                        "ExecutionRole",
+                        "TrainingPlanArn",
+                    )
                     if name in group
                 },
             }
@@ -33,7 +38,14 @@ _CLUSTER = Parent("Cluster", ("ClusterArn",))
 
 ROWS: dict[str, Override] = {
     "Cluster": Override(
-        arn_generated=True, status="Failed", invented=_no_instances, descending=False
+        arn_generated=True,
+        status="Failed",
+        invented=_no_instances,
+        aliases={
+            "TrainingPlanArn": "InstanceGroups.TrainingPlanArn",
+            "TrainingPlanArns": "InstanceGroups.TrainingPlanArn",
+        },
+        descending=False,
     ),
     "ClusterSchedulerConfig": Override(
         name_key="Name",

@@ -119,7 +119,13 @@ ROWS: dict[str, Override] = {
     "EdgePackagingJob": Override(status="FAILED", invented=_edge_packaging),
     "HyperParameterTuningJob": Override(status="Failed", invented=_tuning),
     "InferenceRecommendationsJob": Override(
-        status="FAILED", invented=_recommender, kept=("OutputConfig",)
+        status="FAILED",
+        invented=_recommender,
+        kept=("OutputConfig",),
+        aliases={
+            "ModelNameEquals": "ModelName",
+            "ModelPackageVersionArnEquals": "ModelPackageVersionArn",
+        },
     ),
     "Job": Override(
         address=("JobCategory", "JobName"),
@@ -134,7 +140,11 @@ ROWS: dict[str, Override] = {
         status="Failed",
         address=("ModelCardExportJobArn",),
     ),
-    "OptimizationJob": Override(status="FAILED", invented=_optimization),
+    "OptimizationJob": Override(
+        status="FAILED",
+        invented=_optimization,
+        aliases={"Optimization": "OptimizationTypes"},
+    ),
     "ProcessingJob": Override(
         status="Failed",
         missing="Could not find requested job with name: {name}",

@@ -13,16 +13,12 @@ def _watched(kind: str, request: Mapping[str, Any]) -> dict[str, Any]:
     return {"EndpointName": watched.get("EndpointName", "")}
 
 
-def _monitoring_type(request: Mapping[str, Any]) -> dict[str, Any]:
-    config = request["MonitoringScheduleConfig"]
-    return {"MonitoringType": config.get("MonitoringType", "DataQuality")}
-
-
 def _definition(kind: str) -> Override:
     return Override(
         name_key="JobDefinitionName",
         invented=partial(_watched, kind),
         aliases={
+            "EndpointName": "EndpointName",
             "MonitoringJobDefinitionName": "JobDefinitionName",
             "MonitoringJobDefinitionArn": "JobDefinitionArn",
         },
@@ -36,7 +32,6 @@ ROWS: dict[str, Override] = {
     },
     "MonitoringSchedule": Override(
         status="Failed",
-        invented=_monitoring_type,
         aliases={
             "MonitoringJobDefinitionName": "MonitoringScheduleConfig.MonitoringJobDefinitionName"
         },

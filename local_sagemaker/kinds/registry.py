@@ -1,6 +1,7 @@
 """What is made once and looked up often: the rows are explained in `local_sagemaker.kinds.kind`."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from local_sagemaker.kinds.kind import Override
@@ -39,15 +40,16 @@ def _provisioning(request: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _customer_s(request: Mapping[str, Any]) -> dict[str, Any]:
+def _own(member: str, value: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what tells resources of one's own from those that AWS or others share."""
     del request
-    return {"ManagedBy": "CUSTOMER"}
+    return {member: value}
 
 
 ROWS: dict[str, Override] = {
     "Algorithm": Override(invented=_validation, descending=False),
     "CodeRepository": Override(sort_by="Name", descending=False),
-    "Hub": Override(status="InService"),
+    "Hub": Override(status="InService", aliases={"AccountIdOwner": ".account"}),
     "ModelCard": Override(version_key="ModelCardVersion", ignored=("IncludedData",)),
     "ModelPackage": Override(
         status="Completed",
@@ -55,9 +57,12 @@ ROWS: dict[str, Override] = {
         exists_code="ValidationException",
         missing="ModelPackage {arn} does not exist.",
         missing_code="ValidationException",
+        descending=False,
     ),
     "ModelPackageGroup": Override(
         status="Completed",
+        invented=partial(_own, "CrossAccountFilterOption", "SameAccount"),
+        aliases={"CrossAccountFilterOption": "CrossAccountFilterOption"},
         exists="Model Package Group already exists: {arn}",
         exists_code="ValidationException",
         missing="ModelPackageGroup {arn} does not exist.",
@@ -66,7 +71,8 @@ ROWS: dict[str, Override] = {
     ),
     "Pipeline": Override(
         status="Active",
-        invented=_customer_s,
+        invented=partial(_own, "ManagedBy", "CUSTOMER"),
+        aliases={"ManagedBy": "ManagedBy"},
         exists="Pipeline names must be unique within an AWS account and region. Pipeline with "
         "name ({name}) already exists.",
         exists_code="ValidationException",

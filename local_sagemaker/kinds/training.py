@@ -10,6 +10,11 @@ ROWS: dict[str, Override] = {
         missing="Requested resource not found.",
         # The model says ResourceNotFound: https://github.com/aws/aws-sdk/issues/165
         missing_code="ValidationException",
+        aliases={
+            "WarmPoolStatusEquals": "WarmPoolStatus.Status",
+            "TrainingPlanArnEquals": "ResourceConfig.TrainingPlanArn",
+            "TrainingPlanArn": "ResourceConfig.TrainingPlanArn",
+        },
         descending=False,
     ),
     "TrainingSession": Override(status="Failed"),
