@@ -23,9 +23,13 @@ InstanceTypes = Callable[[Caller, Mapping[str, Any]], Collection[str]]
 """Returns the instance types that a request's parameters ask for, directly or by name."""
 
 _USES = {"CreateTrainingJob": "training job"}
-_UNPROVISIONED = (
-    "CapacityError: Unable to provision requested ML compute capacity. Please retry using a "
-    "different ML instance type."
+_UNPROVISIONED = {
+    "CreateTrainingJob": "CapacityError: Unable to provision requested ML compute capacity. Please "
+    "retry using a different ML instance type.",
+}
+_UNPROVISIONED_ENDPOINT = (
+    "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error. "
+    "Please retry using a different ML instance type or after some time."
 )
 
 
@@ -154,7 +158,8 @@ class Faults:
             if wanted is not None and wanted not in self._instance_types(caller, params):
                 continue
             if self._struck(armed):
-                return fault.message or _UNPROVISIONED
+                usual = _UNPROVISIONED.get(operation, _UNPROVISIONED_ENDPOINT)
+                return fault.message or usual
         return None
 
     def _candidates(self, service: str, operation: str, account: str) -> Iterator[_Armed]:

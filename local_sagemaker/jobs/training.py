@@ -5,7 +5,6 @@ run does its work.
 """
 
 import threading
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from local_sagemaker.containers.container import Containers
@@ -17,15 +16,12 @@ from local_sagemaker.jobs.scheduler import Scheduler, Ticket
 from local_sagemaker.jobs.training_results import model_location
 from local_sagemaker.jobs.training_run import Services, TrainingRun
 from local_sagemaker.logs.store import LogStore
-from local_sagemaker.operations import Handler
+from local_sagemaker.operations import Handler, Shortage, no_shortage
 from local_sagemaker.resources import Resources
 from local_sagemaker.s3.objects import Objects
 from local_sagemaker.store import Key, Record
 
 NOUN = "TrainingJob"
-
-Shortage = Callable[[Caller, str, Mapping[str, Any]], str | None]
-"""Returns why what an accepted request asks for cannot be provisioned, or None."""
 
 _DEFAULT_MAX_RUNTIME = 24 * 3600
 _CLOSE_SECONDS = 10.0
@@ -51,7 +47,7 @@ class TrainingJobs:
         containers: Containers,
         logs: LogStore,
         scheduler: Scheduler,
-        shortage: Shortage = lambda *_: None,
+        shortage: Shortage = no_shortage,
     ) -> None:
         self._resources = resources
         self._scheduler = scheduler

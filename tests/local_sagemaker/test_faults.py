@@ -21,6 +21,7 @@ from local_sagemaker.faults.client import FaultError
 from local_sagemaker.home import Home, HomeError, ServerInfo
 from local_sagemaker.protocol import service_model
 from tests.local_sagemaker.core_support import client_of, send
+from tests.local_sagemaker.endpoint_support import Deployer
 from tests.local_sagemaker.training_support import ROLE, Jobs
 
 ONCE = Config(retries={"total_max_attempts": 1})
@@ -375,6 +376,26 @@ class TestCapacity:
             "a different ML instance type."
         )
         assert jobs.wait(jobs.command("true"))["TrainingJobStatus"] == "Completed"
+
+    def test_an_endpoint_that_is_accepted_and_finds_no_instance(
+        self, faulty: LocalSageMaker, deployer: Deployer
+    ) -> None:
+        reason = (
+            "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity "
+            "error. Please retry using a different ML instance type or after some time."
+        )
+        config = deployer.config({"ModelName": deployer.model()})
+        with faulty.faults.add("CreateEndpoint", "CapacityError", times=1):
+            failed = deployer.settled(deployer.create(config))
+        assert (failed["EndpointStatus"], failed["FailureReason"]) == ("Failed", reason)
+        name = deployer.create(config)
+        assert deployer.settled(name)["EndpointStatus"] == "InService"
+        with faulty.faults.add("UpdateEndpoint", "CapacityError", times=1):
+            deployer.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
+            # It goes on with what it has.
+            kept = deployer.settled(name)
+        assert (kept["EndpointStatus"], kept["FailureReason"]) == ("InService", reason)
+        assert deployer.runtime.invoke_endpoint(EndpointName=name, Body=b"x")
 
 
 class TestWhatCannotBeSet:
