@@ -184,7 +184,7 @@ def test_every_list_operation_is_a_kind_s_or_declared() -> None:
 
 def test_an_unknown_filter_is_refused(call: Call) -> None:
     with pytest.raises(ClientError, match="Filters is not done by the local SageMaker"):
-        call("ListTrainingPlans", {"Filters": [{"Name": "InstanceType", "Value": "ml.m5.large"}]})
+        call("ListTrainingPlans", {"Filters": [{"Name": "Status", "Value": "Active"}]})
 
 
 def test_orders_follow_what_they_name(call: Call) -> None:
