@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from local_sagemaker.home import HomeError
@@ -54,7 +55,7 @@ class RunFolder:
     def give_up(self) -> None:
         """Remove it unless an earlier server left something, which the next one has to end."""
         with contextlib.suppress(OSError):
-            if os.listdir(self.path) == [_OWNER]:
+            if [path.name for path in self.path.iterdir()] == [_OWNER]:
                 shutil.rmtree(self.path)
         os.close(self._lock)
 
@@ -64,13 +65,19 @@ class RunFolder:
         os.close(self._lock)
 
 
-def sweep(parent: Path) -> int:
-    """Remove the folders that dead servers left, where their homes are gone too.
+def _is_gone(home: Path) -> bool:
+    return not os.path.lexists(home)
+
+
+def sweep(parent: Path, unused: Callable[[Path], bool] = _is_gone) -> int:
+    """Remove the folders that dead servers left and that none will come back for.
 
     Parameters
     ----------
     parent
         The folder of all such folders; other users may write into it.
+    unused
+        Tells for which homes no server will start again: for those that are gone.
 
     Returns
     -------
@@ -83,13 +90,13 @@ def sweep(parent: Path) -> int:
             named = _NAME.fullmatch(entry.name)
             # What cannot be looked at, or is a link to elsewhere, is left alone.
             with contextlib.suppress(OSError):
-                if named and int(named[1]) == os.getuid() and _swept(Path(entry.path)):
+                if named and int(named[1]) == os.getuid() and _swept(Path(entry.path), unused):
                     count += 1
     return count
 
 
-def _swept(folder: Path) -> bool:
-    """Remove a folder if its server and its home are gone; return whether it was."""
+def _swept(folder: Path, unused: Callable[[Path], bool]) -> bool:
+    """Remove a folder if its server is dead and its home unused; return whether it was."""
     state = folder.lstat()
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid():
         return False
@@ -97,10 +104,10 @@ def _swept(folder: Path) -> bool:
     try:
         home = os.fsdecode(os.read(owner, _LONGEST_PATH))
         # Where nothing is written, a server is just about to.
-        if not home or os.path.lexists(home):
+        if not home or not unused(Path(home)):
             return False
         fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _LOG.info("Removing %s: its server is dead and its home %s is gone", folder, home)
+        _LOG.info("Removing %s: the server of %s is dead and will not come back", folder, home)
         # It follows no links, and refuses to begin at one.
         shutil.rmtree(folder)
     finally:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.run_folder import sweep
+from local_sagemaker.settings import default_run_dir
 
 pytest_plugins = ["local_sagemaker.pytest_plugin", "pytester"]
 
@@ -48,6 +50,14 @@ def local(local_sagemaker: LocalSageMaker) -> LocalSageMaker:
 def fresh(fresh_local_sagemaker: LocalSageMaker) -> LocalSageMaker:
     """Return a server of this test's own, for tests that stop or break it."""
     return fresh_local_sagemaker
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_run_folder_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Remove what the servers that tests killed left in the system's temporary folder."""
+    homes = tmp_path_factory.getbasetemp()
+    yield
+    sweep(default_run_dir(homes).parent, lambda home: home.is_relative_to(homes))
 
 
 @pytest.fixture(scope="session", autouse=True)
