@@ -152,7 +152,8 @@ def _rows(declaration: Declaration, operations: str) -> dict[str, Declaration]:
 OPERATIONS: dict[str, Declaration] = (
     _rows(
         _EXECUTES,
-        "BatchGetMetrics BatchPutMetrics GetSearchSuggestions InvokeEndpoint QueryLineage Search "
+        "BatchGetMetrics BatchPutMetrics GetSearchSuggestions InvokeEndpoint "
+        "InvokeEndpointAsync InvokeEndpointWithResponseStream QueryLineage Search "
         "UpdateEndpointWeightsAndCapacities",
     )
     | _rows(
@@ -220,13 +221,10 @@ OPERATIONS: dict[str, Declaration] = (
         "CreatePartnerAppPresignedUrl": _refused("partner applications run on AWS"),
         "DescribeJobSchemaVersion": _refused("the schemas of these jobs are AWS's own"),
         "GetScalingConfigurationRecommendation": _refused("it needs the results of a load test"),
-        "InvokeEndpointAsync": _refused("inference is synchronous here; use InvokeEndpoint"),
-        "InvokeEndpointWithResponseStream": _refused(
-            "answers are not streamed here; use InvokeEndpoint"
-        ),
         "StartMonitoringSchedule": _refused("the images that monitor exist on AWS only"),
         "ListJobSchemaVersions": _refused("the schemas of these jobs are AWS's own"),
         "ListModelMetadata": _refused("it is AWS's own list of public models"),
+        "UpdateTrainingJob": _refused("profilers, warm pools and remote debugging are not run"),
         "UpdateInferenceComponentRuntimeConfig": _refused(
             "inference components are recorded but not run"
         ),

@@ -35,7 +35,7 @@ RULES = (
     Rule("*.ipynb", "local_sagemaker", exempt=("docs/examples/sdk_v3.ipynb",)),
     Rule("*.ipynb", "scripts"),
     # They run before anything is installed.
-    Rule("tools", "local_sagemaker"),
+    Rule("tools", "local_sagemaker", exempt=("tools/api_table.py",)),
     Rule("tools", "workshop_utils"),
 )
 SERVING = "local_sagemaker/serving"
