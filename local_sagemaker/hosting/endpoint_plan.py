@@ -134,4 +134,8 @@ def _variant(resources: Resources, caller: Caller, variant: dict[str, Any]) -> V
             "no model, as variants for inference components do. Use AWS for it."
         )
     model = resources.get(caller, "Model", variant["ModelName"])
-    return VariantPlan.of(variant, model_source(variant["ModelName"], model.body))
+
+    def package(name: str) -> dict[str, Any]:
+        return resources.get(caller, "ModelPackage", name).body
+
+    return VariantPlan.of(variant, model_source(variant["ModelName"], model.body, package))

@@ -4,6 +4,7 @@ It knows CreateModel's container definitions and where model data may lie in S3;
 endpoints or processes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -53,19 +54,23 @@ class ModelSource:
         return int(text) if text.isdigit() and int(text) > 0 else default
 
 
-def model_source(name: str, body: dict[str, Any]) -> ModelSource:
+def model_source(
+    name: str, body: dict[str, Any], package: Callable[[str], dict[str, Any]]
+) -> ModelSource:
     """Read a Model record.
 
     Parameters
     ----------
     name, body
         The record's.
+    package
+        Returns what DescribeModelPackage shows of a model package, by its name or ARN.
 
     Raises
     ------
     AWSError
         ``ValidationException`` naming what the local SageMaker does not serve: several
-        containers, multi-model endpoints, model packages.
+        containers, multi-model endpoints.
     """
     containers = body.get("Containers") or []
     if body.get("PrimaryContainer"):
@@ -76,7 +81,7 @@ def model_source(name: str, body: dict[str, Any]) -> ModelSource:
     if container.get("Mode") == "MultiModel":
         raise _refused(name, "is a multi-model container")
     if container.get("ModelPackageName"):
-        raise _refused(name, f"is a model package ({container['ModelPackageName']})")
+        container = _packaged(name, container, package(container["ModelPackageName"]))
     uri, kind = _data(name, container)
     return ModelSource(
         model=name,
@@ -86,6 +91,24 @@ def model_source(name: str, body: dict[str, Any]) -> ModelSource:
         kind=kind,
         role=body.get("ExecutionRoleArn"),
     )
+
+
+def _packaged(name: str, container: dict[str, Any], package: dict[str, Any]) -> dict[str, Any]:
+    """Return the container that a model package defines, with the model's own variables."""
+    wanted = container.get("InferenceSpecificationName")
+    specifications = {
+        specification["Name"]: specification
+        for specification in package.get("AdditionalInferenceSpecifications", ())
+    }
+    specification = package.get("InferenceSpecification")
+    if wanted is not None:
+        specification = specifications.get(wanted)
+    containers = (specification or {}).get("Containers", ())
+    if len(containers) != 1:
+        of = "its model package" if wanted is None else f"{wanted} of its model package"
+        raise _refused(name, f"needs one container in {of}, and there are {len(containers)}")
+    environment = {**containers[0].get("Environment", {}), **container.get("Environment", {})}
+    return {**containers[0], "Environment": environment}
 
 
 def _refused(name: str, why: str) -> AWSError:

@@ -37,11 +37,13 @@ class ModelPackages:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._records = resources.records
+        self._create_any_model = resources.operations()["CreateModel"]
 
     def operations(self) -> dict[str, Handler]:
         """Return the handlers by operation name."""
         return {
             "BatchDescribeModelPackage": self.batch_describe,
+            "CreateModel": self.create_model,
             "CreateModelPackage": self.create,
             "DeleteModelPackageGroup": self.delete_group,
             "DescribeModelPackage": self.describe,
@@ -67,6 +69,23 @@ class ModelPackages:
             elif made is None:
                 made = self._create_alone(caller, params)
         return {"ModelPackageArn": made.arn}
+
+    def create_model(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        """Create a model; the packages that it is made of must be there, and versions approved."""
+        containers = [*params.get("Containers", ()), params.get("PrimaryContainer") or {}]
+        with self._records.database.transaction():
+            for container in containers:
+                if "ModelPackageName" not in container:
+                    continue
+                package = self._resources.get(caller, NOUN, container["ModelPackageName"])
+                approval = package.body.get("ModelApprovalStatus", "Approved")
+                if approval != "Approved" or package.status != "Completed":
+                    raise validation_exception(
+                        f"ModelPackage {package.arn} cannot be deployed: its status is "
+                        f"{package.status}, its approval status {approval}. UpdateModelPackage "
+                        "with ModelApprovalStatus=Approved approves a version."
+                    )
+            return self._create_any_model(caller, params)
 
     def describe(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         """Return a package, named by its name, ``<group>/<number>`` or its ARN."""

@@ -9,9 +9,9 @@ import pytest
 
 from local_sagemaker import LocalSageMaker
 from tests.local_sagemaker.core_support import refused
+from tests.local_sagemaker.endpoint_support import IMAGE, ROLE, archive
 
 ACCOUNT_ARN = "arn:aws:sagemaker:us-east-1:111122223333"
-IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/some:image"
 SPECIFICATION = {"Containers": [{"Image": IMAGE, "ModelDataUrl": "s3://b/model.tar.gz"}]}
 POLICY = json.dumps(
     {
@@ -41,9 +41,8 @@ def group(client: Any, name: str) -> str:
 
 
 def version(client: Any, group: str, **more: Any) -> str:
-    answer = client.create_model_package(
-        ModelPackageGroupName=group, InferenceSpecification=SPECIFICATION, **more
-    )
+    request = {"ModelPackageGroupName": group, "InferenceSpecification": SPECIFICATION}
+    answer = client.create_model_package(**request | more)
     return str(answer["ModelPackageArn"])
 
 
@@ -151,7 +150,7 @@ def test_a_package_that_asks_for_validation_has_not_passed_it(client, name):
         ModelPackageName=name,
         InferenceSpecification=SPECIFICATION,
         ValidationSpecification={
-            "ValidationRole": "arn:aws:iam::111122223333:role/LocalSageMakerExecutionRole",
+            "ValidationRole": ROLE,
             "ValidationProfiles": [
                 {
                     "ProfileName": "small",
@@ -274,3 +273,31 @@ def test_a_card_changes_in_one_way_at_a_time_and_is_json(client, name):
         update, "ValidationException", ModelCardName=name, Content="{}", ModelCardStatus="Approved"
     )
     assert client.describe_model_card(ModelCardName=name)["ModelCardVersion"] == 1
+
+
+def test_an_approved_version_is_deployed_by_its_arn(deployer, group):
+    client = deployer.sagemaker
+    script = "import os\ndef model_fn(d): pass\n"
+    script += "def transform_fn(m, data, c, a): return os.environ['A'] + os.environ['B'], a"
+    uri = deployer.put(f"{group}/model.tar.gz", archive({"code/inference.py": script}))
+    container = {"Image": IMAGE, "ModelDataUrl": uri, "Environment": {"A": "package", "B": "x"}}
+    arn = version(client, group, InferenceSpecification={"Containers": [container]})
+    create = client.create_model
+    request = {
+        "ModelName": group,
+        "ExecutionRoleArn": ROLE,
+        "PrimaryContainer": {"ModelPackageName": arn, "Environment": {"B": "+model"}},
+    }
+    with pytest.raises(client.exceptions.ClientError, match="PendingManualApproval"):
+        create(**request)
+    client.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
+    create(**request)
+    described = client.describe_model(ModelName=group)
+    assert described["PrimaryContainer"]["ModelPackageName"] == arn
+    name = deployer.create(deployer.config({"ModelName": group}))
+    assert deployer.settled(name)["EndpointStatus"] == "InService"
+    assert deployer.invoke(name, "anything")["Body"] == "package+model"
+    gone = arn.replace("/1", "/9")
+    request["PrimaryContainer"] = {"ModelPackageName": gone}
+    with pytest.raises(client.exceptions.ClientError, match=f"{gone} does not exist"):
+        create(**request | {"ModelName": f"{group}-2"})
