@@ -5,6 +5,7 @@ import os
 import pty
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -47,7 +48,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
         daemon.stop(made)
 
 
-COMMANDS = ["start", "status", "logs", "stop", "reset", "serve"]
+COMMANDS = ["start", "status", "logs", "requests", "fault", "stop", "reset", "serve"]
 
 
 class TestHelp:
@@ -76,6 +77,10 @@ class TestHelp:
             (["start", "--port", "0"], "0 is not a port"),
             (["start", "--port", "http"], "invalid _port value: 'http'"),
             (["logs"], "required: name"),
+            (["requests", "--last", "-1"], "-1 is not a number of requests"),
+            (["fault"], "required: ACTION"),
+            (["fault", "add"], "required: OPERATION"),
+            (["fault", "add", "ListModels", "--times", "some"], "invalid int value: 'some'"),
         ],
     )
     def test_of_what_is_wrong(
@@ -164,6 +169,18 @@ class TestStart:
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("local_sagemaker: cannot write to ")
         assert done.stderr.count("\n") == 1
+
+    @pytest.mark.parametrize("command", ["start", "serve"])
+    def test_a_port_that_is_taken(self, run: Run, tmp_path: Path, command: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            done = run(command, "--home", str(tmp_path / "home"), "--port", str(port))
+        assert done.returncode != 0
+        assert done.stderr == (
+            f"local_sagemaker: port {port} of 127.0.0.1 cannot be used: another program has it. "
+            "Stop that program, or choose another port with --port N (notebooks that are open must "
+            "then be restarted).\n"
+        )
 
 
 class TestStatus:

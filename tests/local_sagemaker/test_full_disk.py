@@ -1,16 +1,20 @@
 """A disk that fills up while jobs run and endpoints serve: nobody waits for ever."""
 
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import psutil
 import pytest
 
-from local_sagemaker import LocalSageMaker
+from local_sagemaker import LocalSageMaker, daemon
+from local_sagemaker.home import Home
+from local_sagemaker.request_log.reader import last_lines
 from tests.local_sagemaker.endpoint_support import Deployer
 from tests.local_sagemaker.training_support import GROUP, Jobs
 
@@ -84,3 +88,37 @@ def test_how_a_job_and_an_endpoint_ended_is_written_down_once_there_is_room(
         (disk / "ballast").unlink()
         jobs.wait(job)
         assert deployer.settled(endpoint)["EndpointStatus"] == "InService"
+
+
+@pytest.mark.parametrize("left", [0, 4096, 20_480])
+def test_a_start_without_room_says_so(disk: Path, left: int) -> None:
+    filling = disk / "filling"
+    fill(filling)
+    os.truncate(filling, filling.stat().st_size - left)
+    command = [sys.executable, "-m", "local_sagemaker", "start", "--home", str(disk / "home")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert re.match(
+        rf"local_sagemaker: cannot (write to|open the state in) {disk}/home.*"
+        r"(No space left on device|disk).*(Free some space|the disk is not full)",
+        done.stderr,
+    )
+    assert not Home(disk / "home").running()
+    filling.unlink()
+    assert daemon.start(Home(disk / "home")).fresh
+    daemon.stop(Home(disk / "home"))
+
+
+def test_requests_are_answered_though_they_cannot_be_logged(disk: Path) -> None:
+    with LocalSageMaker(disk / "home") as local:
+        client = boto3.client("sagemaker")
+        fill(disk / "filling")
+        for _ in range(3):
+            assert "Models" in client.list_models()
+            # Longer than the log waits for more to write.
+            time.sleep(0.2)
+        (disk / "filling").unlink()
+        last = client.list_models()["ResponseMetadata"]["RequestId"]
+        while not last_lines(local.home, None, lambda line: line["request_id"] == last):
+            time.sleep(0.05)
