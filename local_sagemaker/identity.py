@@ -32,6 +32,8 @@ _TABLES = (
         account TEXT NOT NULL, arn TEXT NOT NULL, user_id TEXT NOT NULL, expires REAL
     ) WITHOUT ROWID
     """,
+    # The container that a key was given to, and that it ends with.
+    "ALTER TABLE credentials ADD COLUMN holder TEXT NOT NULL DEFAULT ''",
 )
 
 
@@ -138,7 +140,9 @@ class Identity:
                 return principal.credentials
         return self.issue(self._account, arn, f"{_unique('AROA')}:local", lifetime=None)
 
-    def issue(self, account: str, arn: str, user_id: str, *, lifetime: float | None) -> Credentials:
+    def issue(
+        self, account: str, arn: str, user_id: str, *, lifetime: float | None, holder: str = ""
+    ) -> Credentials:
         """Make a key and keep it.
 
         Parameters
@@ -147,6 +151,8 @@ class Identity:
             The principal that it stands for.
         lifetime
             Seconds until it expires; None for never.
+        holder
+            For whom, if it is to end with `revoke`.
         """
         credentials = Credentials(
             access_key_id=_unique("ASIA"),
@@ -159,7 +165,7 @@ class Identity:
                 "DELETE FROM credentials WHERE expires < ?", (self._clock() - _KEPT_AFTER_EXPIRY,)
             )
             connection.execute(
-                "INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     credentials.access_key_id,
                     credentials.secret_access_key,
@@ -168,6 +174,7 @@ class Identity:
                     arn,
                     user_id,
                     credentials.expiration,
+                    holder,
                 ),
             )
         limit = self._clock() - _KEPT_AFTER_EXPIRY
@@ -220,11 +227,29 @@ class Identity:
                 (key.access_key, key.arn) for key in keys
             }:
                 return
-            connection.execute(f"DELETE FROM credentials WHERE {mine}", (account,))  # noqa: S608
+            connection.execute(
+                f"DELETE FROM credentials WHERE {mine}",  # noqa: S608  (a constant)
+                (account,),
+            )
             connection.executemany(
-                "INSERT INTO credentials VALUES (?, ?, '', ?, ?, ?, NULL)",
+                "INSERT INTO credentials VALUES (?, ?, '', ?, ?, ?, NULL, '')",
                 [(key.access_key, key.secret, account, key.arn, key.user_id) for key in keys],
             )
+        self._forget({row["access_key"] for row in rows})
+
+    def revoke(self, holder: str | None = None) -> None:
+        """End the keys of one holder, or of all holders."""
+        which, parameters = ("holder = ?", (holder,)) if holder else ("holder != ''", ())
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                f"SELECT access_key FROM credentials WHERE {which}",  # noqa: S608  (constants)
+                parameters,
+            ).fetchall()
+            if rows:
+                connection.execute(
+                    f"DELETE FROM credentials WHERE {which}",  # noqa: S608  (constants)
+                    parameters,
+                )
         self._forget({row["access_key"] for row in rows})
 
     def _forget(self, access_keys: set[str]) -> None:
@@ -233,9 +258,26 @@ class Identity:
             self._principals.pop(access_key, None)
 
     def assume_role(
-        self, role_arn: str, session_name: str, lifetime: float
+        self,
+        role_arn: str,
+        session_name: str,
+        lifetime: float,
+        *,
+        account: str | None = None,
+        holder: str = "",
     ) -> tuple[Credentials, Principal]:
         """Issue a key that acts as a role, of this account or another.
+
+        Parameters
+        ----------
+        role_arn, session_name
+            The role, and how the session is called.
+        lifetime
+            Seconds until the key expires.
+        account
+            Where to act, whatever account the ARN names; that one if None.
+        holder
+            See `issue`.
 
         Raises
         ------
@@ -252,12 +294,11 @@ class Identity:
                 "to satisfy constraint: Member must satisfy regular expression pattern: "
                 "[\\w+=,.@-]*",
             )
-        account = match["account"]
+        account = account or match["account"]
         role = match["path"].rpartition("/")[2]
         arn = _assumed_role_arn(account, role, session_name)
-        credentials = self.issue(
-            account, arn, f"{_unique('AROA')}:{session_name}", lifetime=lifetime
-        )
+        user_id = f"{_unique('AROA')}:{session_name}"
+        credentials = self.issue(account, arn, user_id, lifetime=lifetime, holder=holder)
         principal = self.principal(credentials.access_key_id)
         if principal is None:
             raise RuntimeError("a key that was just issued is not in the store")

@@ -4,11 +4,13 @@ Jobs and endpoints run as plain processes of this user, with the server's own Py
 knows folders, variables and processes; it must not know what is run in them.
 """
 
+import logging
 import os
 import re
 import secrets
 import shlex
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +20,7 @@ from local_sagemaker.containers.process import Exit, SupervisedProcess, sweep
 from local_sagemaker.identity import Identity
 from local_sagemaker.settings import Settings, client_environment
 
+_LOG = logging.getLogger(__name__)
 ROOT = "/opt/ml"
 """Where a container on AWS has what `Container.root` has here."""
 
@@ -59,6 +62,7 @@ class Containers:
             sweep(str(self._folder))
         for leftover in leftovers:
             _remove(leftover)
+        identity.revoke()
         _write_programs(self._programs)
         _link_package(self._packages)
 
@@ -67,13 +71,14 @@ class Containers:
         root = self._folder / secrets.token_hex(4)
         root.mkdir(mode=0o700)
         (root / "tmp").mkdir()
-        return Container(root)
+        return Container(root, self._identity)
 
     def environment(
         self,
         container: "Container",
         *,
         role_arn: str,
+        account: str,
         region: str,
         lifetime: float | None,
         own: Mapping[str, str],
@@ -87,10 +92,11 @@ class Containers:
             Where it runs.
         role_arn
             The role that its AWS clients act as.
-        region
-            The region of its AWS clients.
+        account, region
+            Where its AWS clients act. A role of another account is none to act as: the one of
+            this name in this account takes its place.
         lifetime
-            Seconds for which its credentials are good; None for ever.
+            Seconds for which its credentials are good; None until the container is removed.
         own
             Variables of the request. They win, but for ``PATH`` and ``PYTHONPATH``, which come
             behind what makes Python and AWS clients work.
@@ -99,7 +105,9 @@ class Containers:
         """
         if lifetime is None:
             lifetime = _FOR_EVER
-        credentials, _ = self._identity.assume_role(role_arn, "SageMaker", lifetime)
+        credentials, _ = self._identity.assume_role(
+            role_arn, "SageMaker", lifetime, account=account, holder=str(container.root)
+        )
         cores = str(usable_cores())
         environment = {
             "LANG": "C.UTF-8",
@@ -129,10 +137,13 @@ class Container:
     ----------
     root
         The folder that plays /opt/ml.
+    identity
+        Issued the keys that it holds.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, identity: Identity) -> None:
         self.root = root
+        self._identity = identity
 
     def relocate(self, text: str) -> str:
         """Return a text with /opt/ml replaced by this container's folder."""
@@ -165,8 +176,13 @@ class Container:
         )
 
     def remove(self) -> None:
-        """Remove the folder, whatever permissions were set inside it."""
+        """Remove the folder, whatever permissions were set inside it; end the keys given to it."""
         _remove(self.root)
+        try:
+            self._identity.revoke(str(self.root))
+        except sqlite3.Error:
+            # On a full disk, or at the server's end. The next start ends them.
+            _LOG.warning("the keys of %s are not revoked yet", self.root, exc_info=True)
 
 
 def _joined(*paths: str | None) -> str:

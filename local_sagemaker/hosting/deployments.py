@@ -169,7 +169,12 @@ class Deployments:
         role = plan.source.role or f"arn:aws:iam::{key.account}:role/{EXECUTION_ROLE}"
         try:
             return self._containers.environment(
-                container, role_arn=role, region=key.region, lifetime=None, own=own
+                container,
+                role_arn=role,
+                account=key.account,
+                region=key.region,
+                lifetime=None,
+                own=own,
             )
         except AWSError as error:
             raise DeploymentFailed(f"The model's execution role: {error.message}") from error

@@ -204,6 +204,7 @@ class TrainingRun:
         environment = self._services.containers.environment(
             container,
             role_arn=self._request["RoleArn"],
+            account=key.account,
             region=key.region,
             # It must still be good when the script saves its model after SIGTERM.
             lifetime=self._limit + STOP_GRACE + 3600,

@@ -204,6 +204,49 @@ def test_a_body_that_was_changed(local: LocalSageMaker) -> None:
     assert "evil" not in names
 
 
+@pytest.mark.parametrize(
+    ("service", "path", "content_type", "body", "forged"),
+    [
+        (
+            "iam",
+            "/",
+            "application/x-www-form-urlencoded",
+            b"Action=GetRole&Version=2010-05-08&RoleName=LocalSageMakerExecutionRole",
+            b"Action=CreateUser&Version=2010-05-08&UserName=by-a-stranger",
+        ),
+        (
+            "sts",
+            "/",
+            "application/x-www-form-urlencoded",
+            b"Action=GetCallerIdentity&Version=2011-06-15",
+            b"Action=GetSessionToken&Version=2011-06-15",
+        ),
+        (
+            "sagemaker",
+            "/endpoints/some-endpoint/invocations",
+            "application/json",
+            b'{"inputs":"mine"}',
+            b'{"inputs":"evil"}',
+        ),
+    ],
+)
+def test_a_body_of_another_protocol_that_was_changed(
+    local: LocalSageMaker,
+    service: str,
+    path: str,
+    content_type: str,
+    body: bytes,
+    forged: bytes,
+) -> None:
+    given = {"Content-Type": content_type}
+    headers = signed(local, "POST", path, given, body, service=service)
+    answer = send(local, "POST", path, headers, forged)
+    assert answer.status == 403
+    assert code_of(answer) in ("SignatureDoesNotMatch", "InvalidSignatureException")
+    users = client_of("iam").list_users()["Users"]
+    assert "by-a-stranger" not in [user["UserName"] for user in users]
+
+
 def test_a_body_whose_hash_was_signed_and_that_was_changed(local: LocalSageMaker) -> None:
     """Some clients name the hash in a header, where it is signed with the rest."""
     body = b'{"ExperimentName":"mine"}'
