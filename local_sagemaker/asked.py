@@ -75,7 +75,7 @@ def read_asked(request: Request, signed_for: str, path: str, body: bytes) -> Ask
         operation = target.rpartition(".")[2][:_LONGEST] or UNKNOWN
         found = _name_pattern(operation).search(body, 0, _SEARCHED)
         return Asked(service, operation, found[1].decode("utf-8", "replace") if found else None)
-    rest = _REST_SERVICES.get(path.split("/", 2)[1])
+    rest = _REST_SERVICES.get(path.removeprefix("/").partition("/")[0])
     if rest is not None:
         matched = _rest(rest).match(request.method, path)
         if matched is None:

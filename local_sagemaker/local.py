@@ -10,6 +10,7 @@ from local_sagemaker import daemon
 from local_sagemaker.botocore_plugin import redirect_without_plugins
 from local_sagemaker.client_caches import forget_clients
 from local_sagemaker.faults.client import FaultClient
+from local_sagemaker.faults.words import describe
 from local_sagemaker.home import Home, HomeError, ServerInfo
 from local_sagemaker.settings import misleading
 
@@ -131,6 +132,8 @@ class LocalSageMaker:
                 "Jobs": _counted(state["jobs"]),
                 "Endpoints": _counted(state["endpoints"]),
             }
+            if state["faults"]:
+                rows["Faults on purpose"] = "; ".join(map(describe, state["faults"]))
         cells = "".join(
             f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
             f"<td style='text-align:left'>{html.escape(value)}</td></tr>"

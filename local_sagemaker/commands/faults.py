@@ -6,6 +6,7 @@ from typing import Any
 
 from local_sagemaker.commands.running import running_server
 from local_sagemaker.faults.client import FaultClient, FaultError
+from local_sagemaker.faults.words import describe
 from local_sagemaker.home import Home, HomeError
 
 _DESCRIPTION = """\
@@ -140,24 +141,3 @@ def _remove(options: argparse.Namespace) -> int:
         raise HomeError(f"{error}; `fault list` shows those that are set") from None
     print(f"{options.id} is removed.")
     return 0
-
-
-def describe(fault: dict[str, Any]) -> str:
-    """Return a fault in words."""
-    words = [f"{fault['service']} {fault['operation']}"]
-    if fault["error"]:
-        words.append(fault["error"])
-    if fault["latency"]:
-        words.append(f"after {fault['latency']:g} s" if fault["error"] else
-                     f"{fault['latency']:g} s slower")  # fmt: skip
-    if fault["after"]:
-        words.append("once it took effect")
-    if fault["instance_type"]:
-        words.append(f"for {fault['instance_type']}")
-    if fault["account"]:
-        words.append(f"in account {fault['account']}")
-    if fault["probability"] < 1:
-        words.append(f"with probability {fault['probability']:g}")
-    if fault["times"] is not None:
-        words.append("once" if fault["times"] == 1 else f"{fault['times']} times")
-    return ", ".join(words)

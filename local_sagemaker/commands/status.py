@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from local_sagemaker.commands.faults import describe
+from local_sagemaker.faults.words import describe
 
 WIDTH = 100
 _SHOWN = 10

@@ -464,6 +464,12 @@ class TestWhatCannotBeSet:
             ask(ServerInfo(1, faulty.url, "old"), "GET", "/_local/faults")
 
 
+def test_a_notebook_s_card_names_them(faulty: LocalSageMaker) -> None:
+    assert "Faults" not in faulty._repr_html_()
+    with faulty.faults.add("ListModels", "InternalFailure", times=2):
+        assert "sagemaker ListModels, InternalFailure, 2 times" in faulty._repr_html_()
+
+
 def test_a_block_may_clear_what_it_set(faulty: LocalSageMaker) -> None:
     with faulty.faults.add("ListModels", "InternalFailure") as fault:
         assert faulty.faults.clear() == 1
