@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -209,7 +210,9 @@ class SupervisedProcess:
         with self._control:
             for pipe in (self._supervisor.stdin, self._supervisor.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    # An order that came too late is still in it, and cannot be flushed.
+                    with suppress(BrokenPipeError):
+                        pipe.close()
         self._end_rest()
         self._ended.set()
         if self._on_exit is not None:

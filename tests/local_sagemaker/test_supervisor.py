@@ -268,3 +268,25 @@ def test_sweep_kills_what_carries_a_marker_and_nothing_else(tmp_path: Path) -> N
         for process in (*ours, other):
             process.kill()
             process.wait()
+
+
+def test_an_order_that_comes_too_late_hides_no_end(tmp_path: Path, marker: str) -> None:
+    go_on = threading.Event()
+
+    def hold_up(_: bytes) -> None:
+        go_on.wait()
+
+    process = SupervisedProcess(
+        [sys.executable, "-c", "print('last words')"],
+        environment=ENVIRONMENT,
+        directory=tmp_path,
+        marker=marker,
+        on_output=hold_up,
+    )
+    supervisor = psutil.Process(process._supervisor.pid)
+    while supervisor.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    # Nobody has noticed its end yet, nor is there anybody left to obey.
+    process.kill()
+    go_on.set()
+    assert process.wait(60) == Exit(code=0)
