@@ -21,7 +21,7 @@ from local_sagemaker.listing import listed
 from local_sagemaker.operations import Handler
 from local_sagemaker.store import Key, Record, RecordExists, RecordMissing, Records, now
 
-# What makes a request safe to send again; a request that comes again is answered as the first.
+# Members that tell a request from the next; they are no part of what is recorded.
 _TOKENS = ("ClientToken", "ClientRequestToken")
 
 

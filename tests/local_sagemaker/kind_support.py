@@ -29,6 +29,7 @@ NOT_DONE = {
 }
 # Of members that exclude one another, those to leave out.
 INSTEAD = {
+    "Model": {"Containers"},
     "App": {"SpaceName"},
     "TrialComponent": {"Parameters"},
     "Workforce": {"OidcConfig"},
@@ -44,6 +45,7 @@ PARENTS_OF_ROOMS = {
 ASKED_BY_ROOMS: dict[str, Request] = {
     "CompilationJob": {"InputConfig": {"S3Uri": "s3://bucket/model.tar.gz", "Framework": "ONNX"}},
     "EdgeDeploymentPlan": {"ModelConfigs": []},
+    "Model": {"PrimaryContainer": {"Image": "111122223333.dkr.ecr.us-east-1.amazonaws.com/i:1"}},
     "ModelCard": {"Content": "{}"},
     "MonitoringSchedule": {
         "MonitoringScheduleConfig": {"ScheduleConfig": {"ScheduleExpression": "NOW"}}

@@ -7,6 +7,7 @@ shape. `test_resources` lives through the common kinds with requests that a pers
 import importlib
 import inspect
 import re
+import uuid
 from typing import Any
 
 import pytest
@@ -197,3 +198,89 @@ def test_a_parent_must_be_there_and_stays(call: Call, noun: str) -> None:
         call(kind.operations["delete"], address)
         if len(kind.row.parents) == 1:
             call(parent.operations["delete"], named)
+
+
+def test_a_secret_is_not_kept(local: LocalSageMaker, call: Call) -> None:
+    """What Describe has no place for is not written down."""
+    secret = uuid.uuid4().hex
+    shape = MODEL.operation_model("CreateWorkforce").input_shape
+    config = request(shape, most=True)["OidcConfig"] | {"ClientSecret": secret}
+    name = f"life{uuid.uuid4().hex[:12]}"
+    call("CreateWorkforce", {"WorkforceName": name, "OidcConfig": config})
+    shown_config = call("DescribeWorkforce", {"WorkforceName": name})["Workforce"]["OidcConfig"]
+    assert shown_config == {key: value for key, value in config.items() if key != "ClientSecret"}
+    files = [path for path in local.home.rglob("*") if path.is_file()]
+    assert any(name.encode() in path.read_bytes() for path in files)
+    assert not [path for path in files if secret.encode() in path.read_bytes()]
+
+
+def test_a_newer_version_is_not_overwritten(call: Call) -> None:
+    params, address, _ = made(call, "ComputeQuota", most=False)
+    assert shown(call, KINDS["ComputeQuota"], address)["ComputeQuotaVersion"] == 1
+    changed = call("UpdateComputeQuota", address | {"TargetVersion": 1, "Description": "new"})
+    assert changed["ComputeQuotaVersion"] == 2
+    with pytest.raises(ClientError, match="ConflictException") as conflict:
+        call("UpdateComputeQuota", address | {"TargetVersion": 1, "Description": "lost"})
+    assert "is 2, not 1" in str(conflict.value)
+    old = call("DescribeComputeQuota", address | {"ComputeQuotaVersion": 1})
+    assert "Description" not in old
+    assert old["Name"] == params["Name"]
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        call("DescribeComputeQuota", address | {"ComputeQuotaVersion": 3})
+
+
+def test_members_that_an_update_takes_away(call: Call) -> None:
+    _, address, _ = made(call, "NotebookInstance", most=True)
+    before = shown(call, KINDS["NotebookInstance"], address)
+    assert before["NotebookInstanceStatus"] == "Failed"
+    call(
+        "UpdateNotebookInstance",
+        address | {"DisassociateLifecycleConfig": True, "DisassociateDefaultCodeRepository": True},
+    )
+    after = shown(call, KINDS["NotebookInstance"], address)
+    gone = {"NotebookInstanceLifecycleConfigName", "DefaultCodeRepository"}
+    assert set(before) - set(after) == gone
+
+    _, image, _ = made(call, "Image", most=True)
+    call("UpdateImage", image | {"DeleteProperties": ["DisplayName"]})
+    shown_image = shown(call, KINDS["Image"], image)
+    assert "DisplayName" not in shown_image
+    assert "Description" in shown_image
+
+
+def test_features_are_added(call: Call) -> None:
+    params, group, _ = made(call, "FeatureGroup", most=False)
+    new = {"FeatureName": "added", "FeatureType": "String"}
+    call("UpdateFeatureGroup", group | {"FeatureAdditions": [new]})
+    features = shown(call, KINDS["FeatureGroup"], group)["FeatureDefinitions"]
+    assert features == [*params["FeatureDefinitions"], new]
+
+
+def test_what_has_no_effect_is_refused(call: Call) -> None:
+    for noun, member, value in (
+        ("Cluster", "InstanceGroupsToDelete", ["group"]),
+        ("DeviceFleet", "EnableIotRoleAlias", True),
+    ):
+        params, address, _ = made(call, noun, most=False)
+        required = {key: params[key] for key in ("OutputConfig",) if key in params}
+        with pytest.raises(ClientError, match=f"{member} is not done by the local SageMaker"):
+            call(f"Update{noun}", address | required | {member: value})
+
+
+def test_only_what_must_be_provisioned_fails(call: Call) -> None:
+    """A project or an algorithm is a record, unless AWS would have to work for it."""
+    project, algorithm = KINDS["Project"], KINDS["Algorithm"]
+    states = []
+    for most in (False, True):
+        _, address, _ = made(call, "Project", most=most)
+        states.append(shown(call, project, address))
+    assert [state["ProjectStatus"] for state in states] == ["CreateCompleted", "CreateFailed"]
+    product = states[1]["ServiceCatalogProvisionedProductDetails"]
+    assert product["ProvisionedProductStatusMessage"].startswith("not run locally: ")
+    states = []
+    for most in (False, True):
+        _, address, _ = made(call, "Algorithm", most=most)
+        states.append(shown(call, algorithm, address))
+    assert [state["AlgorithmStatus"] for state in states] == ["Completed", "Failed"]
+    (validation,) = states[1]["AlgorithmStatusDetails"]["ValidationStatuses"]
+    assert validation["FailureReason"].startswith("not run locally: ")
