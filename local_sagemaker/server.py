@@ -115,7 +115,10 @@ class Server:
         routes = Routes()
         self.runtime = Runtime(routes)
         self.endpoints = Endpoints(
-            self.resources, Deployments(self.containers, self.objects, self.logs), routes
+            self.resources,
+            Deployments(self.containers, self.objects, self.logs),
+            routes,
+            self.faults.shortage,
         )
         self.endpoints.recover()
         self.requests = RequestStatistics()

@@ -27,7 +27,7 @@ from local_sagemaker.hosting.route_key import RouteKey
 from local_sagemaker.hosting.routes import Route, Routes
 from local_sagemaker.hosting.workers import WorkerFailed
 from local_sagemaker.identity import Caller
-from local_sagemaker.operations import Handler
+from local_sagemaker.operations import Handler, Shortage, no_shortage
 from local_sagemaker.resources import Resources
 from local_sagemaker.store import Key, Record, RecordMissing
 
@@ -49,9 +49,18 @@ class Endpoints:
         Starts and stops generations.
     routes
         Where requests find the current generation.
+    shortage
+        Says for which endpoints there are no instances.
     """
 
-    def __init__(self, resources: Resources, deployments: Deployments, routes: Routes) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        deployments: Deployments,
+        routes: Routes,
+        shortage: Shortage = no_shortage,
+    ) -> None:
+        self._shortage = shortage
         self._resources = resources
         self._records = resources.records
         self._deployments = deployments
@@ -77,7 +86,11 @@ class Endpoints:
         record = self._resources.create(
             caller, "Endpoint", params, status="Creating", private=plan.private()
         )
-        self._background(self._bring_up, record.key, plan)
+        shortage = self._shortage(caller, "CreateEndpoint", params)
+        if shortage is None:
+            self._background(self._bring_up, record.key, plan)
+        else:
+            self._background(self._fail, record.key, shortage)
         return {"EndpointArn": record.arn}
 
     def _update(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +105,11 @@ class Endpoints:
             deployment = EndpointPlan.of(current).deployment
         plan = replace(plan, deployment=deployment)
         record = self._begin(caller, name, "Updating", wanted=plan)
-        self._background(self._replace, record.key, plan)
+        shortage = self._shortage(caller, "UpdateEndpoint", params)
+        if shortage is None:
+            self._background(self._replace, record.key, plan)
+        else:
+            self._background(self._roll_back, record.key, shortage)
         return {"EndpointArn": record.arn}
 
     def _update_weights(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
