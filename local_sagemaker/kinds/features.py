@@ -22,5 +22,7 @@ ROWS: dict[str, Override] = {
         invented=_no_store,
         aliases={"OfflineStoreStatusEquals": "OfflineStoreStatus.Status"},
         added={"FeatureAdditions": "FeatureDefinitions"},
+        exists="Resource Already Exists: FeatureGroup with name {name} already exists. Choose a "
+        "different name.",
     ),
 }

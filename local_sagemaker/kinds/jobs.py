@@ -114,10 +114,12 @@ ROWS: dict[str, Override] = {
     "AIRecommendationJob": Override(
         status="Failed", parents=(_WORKLOAD,), invented=partial(_ended, "EndTime")
     ),
-    "AutoMLJob": Override(slug="automl-job", status="Failed", invented=_automl),
-    "CompilationJob": Override(status="FAILED", invented=_compilation),
+    "AutoMLJob": Override(slug="automl-job", status="Failed", invented=_automl, sort_by="Name"),
+    "CompilationJob": Override(status="FAILED", invented=_compilation, descending=False),
     "EdgePackagingJob": Override(status="FAILED", invented=_edge_packaging),
-    "HyperParameterTuningJob": Override(status="Failed", invented=_tuning),
+    "HyperParameterTuningJob": Override(
+        status="Failed", invented=_tuning, sort_by="Name", descending=False
+    ),
     "InferenceRecommendationsJob": Override(
         status="FAILED",
         invented=_recommender,
@@ -133,7 +135,7 @@ ROWS: dict[str, Override] = {
         invented=_job,
         aliases={"JobSecondaryStatus": "SecondaryStatus"},
     ),
-    "LabelingJob": Override(status="Failed", invented=_labeling),
+    "LabelingJob": Override(status="Failed", invented=_labeling, descending=False),
     "ModelCardExportJob": Override(
         slug="model-card",
         label="model card export job",
@@ -144,12 +146,14 @@ ROWS: dict[str, Override] = {
         status="FAILED",
         invented=_optimization,
         aliases={"Optimization": "OptimizationTypes"},
+        descending=False,
     ),
     "ProcessingJob": Override(
         status="Failed",
         missing="Could not find requested job with name: {name}",
         missing_code="ValidationException",
         invented=partial(_ended, "ProcessingEndTime"),
+        descending=False,
     ),
     "TransformJob": Override(
         status="Failed",

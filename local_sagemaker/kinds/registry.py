@@ -53,7 +53,7 @@ ROWS: dict[str, Override] = {
     "ModelCard": Override(version_key="ModelCardVersion", ignored=("IncludedData",)),
     "ModelPackage": Override(
         status="Completed",
-        exists="Model Package already exists: {arn}",
+        exists="ModelPackage already exists: {arn}",
         exists_code="ValidationException",
         missing="ModelPackage {arn} does not exist.",
         missing_code="ValidationException",

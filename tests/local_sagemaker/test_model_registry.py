@@ -124,7 +124,7 @@ def test_packages_that_stand_alone_are_listed_apart(client, name, group):
     assert listed(client, NameContains=name, ModelPackageType="Versioned") == [in_group]
     assert set(listed(client, NameContains=name, ModelPackageType="Both")) == {alone, in_group}
     message = refused(create, "ValidationException", ModelPackageName=f"{name}-alone")
-    assert message == f"Model Package already exists: {alone}"
+    assert message == f"ModelPackage already exists: {alone}"
     update = client.update_model_package
     refused(update, "ValidationException", ModelPackageArn=alone, ModelApprovalStatus="Approved")
 
