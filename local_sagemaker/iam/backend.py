@@ -13,10 +13,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local_sagemaker.iam.journal import Entry
+from local_sagemaker.iam.simulation import Principal
 from local_sagemaker.identity import EXECUTION_ROLE, UserKey
 from local_sagemaker.protocol import Reply
 
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
+_ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):(user|role|group)/(?:.*/)?([\w+=,.@-]+)")
 _REQUEST_ID = re.compile(rb"<RequestId>.*?</RequestId>")
 _TRUST = {
     "Version": "2012-10-17",
@@ -62,7 +65,8 @@ class MotoIam:
         """Make an account anew: as AWS has it, with the execution role of the local SageMaker."""
         self._set(opening)
         self._backends.pop(opening.account, None)
-        self._backends[opening.account]["aws"].create_role(
+        backend = self._backends[opening.account]["aws"]
+        backend.create_role(
             role_name=EXECUTION_ROLE,
             assume_role_policy_document=json.dumps(_TRUST),
             path="/",
@@ -71,6 +75,8 @@ class MotoIam:
             tags=[],
             max_session_duration="3600",
         )
+        # The local SageMaker lets whoever signs do everything; a simulation must say so too.
+        backend.attach_role_policy(_ADMINISTRATOR, EXECUTION_ROLE)
 
     def answer(self, entry: Entry) -> Reply:
         """Answer a request as it was, or would have been, answered at its time."""
@@ -106,9 +112,43 @@ class MotoIam:
             if key.status == "Active"
         ]
 
+    def principal(self, account: str, arn: str) -> Principal | None:
+        """Return the policies of a user, a role or a group by its ARN; None if there is none."""
+        found = _PRINCIPAL.fullmatch(arn)
+        if found is None or found[1] != account:
+            return None
+        backend = self._backends[account]["aws"]
+        kind, name = found[2], found[3]
+        entities: dict[str, Iterable[Any]] = {
+            "role": backend.roles.values(),
+            "user": backend.users.values(),
+            "group": backend.groups.values(),
+        }
+        entity = next((one for one in entities[kind] if one.arn == arn), None)
+        if entity is None:
+            return None
+        sources: list[Any] = [entity]
+        if kind == "user":
+            sources += backend.get_groups_for_user(name)
+        policies: dict[str, str] = {}
+        for source in sources:
+            for policy in source.managed_policies.values():
+                policies[policy.name] = _document(policy)
+            for inline, document in source.policies.items():
+                policies[f"{kind}_{source.name}_{inline}"] = document
+        context = {"aws:username": [name]} if kind == "user" else {}
+        bound = getattr(entity, "permissions_boundary_arn", None)
+        boundary = backend.managed_policies.get(bound) if bound else None
+        return Principal(policies, None if boundary is None else _document(boundary), context)
+
     def _set(self, entry: Entry) -> None:
         self._time = entry.time
         self._random.seed(int(entry.seed, 16))
+
+
+def _document(policy: Any) -> str:
+    (text,) = [v.document for v in policy.versions if v.version_id == policy.default_version_id]
+    return str(text)
 
 
 def digest(reply: Reply) -> str:

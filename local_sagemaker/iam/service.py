@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 from local_sagemaker.errors import AWSError
 from local_sagemaker.iam.backend import MotoIam, digest
 from local_sagemaker.iam.journal import Entry, Journal, new_entry
+from local_sagemaker.iam.simulation import Principal, simulate
 from local_sagemaker.identity import Caller, Identity
 from local_sagemaker.operations import Handler
 from local_sagemaker.protocol import Reply
@@ -44,7 +45,10 @@ class Iam:
 
     def operations(self) -> dict[str, Handler]:
         """Return the handlers of operations that moto does not have."""
-        return {"SimulatePrincipalPolicy": self._simulate_principal_policy}
+        return {
+            "SimulatePrincipalPolicy": self._simulate_principal_policy,
+            "SimulateCustomPolicy": self._simulate_custom_policy,
+        }
 
     def forward(self, caller: Caller, body: bytes) -> Reply:
         """Answer a request through moto; a write is on disk before this returns.
@@ -104,20 +108,16 @@ class Iam:
         self._current.add(account)
         return self._moto
 
-    def _simulate_principal_policy(self, _: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        resources = params.get("ResourceArns") or ["*"]
-        results = [
-            {
-                "EvalActionName": action,
-                "EvalResourceName": resource,
-                "EvalDecision": "allowed",
-                "MatchedStatements": [],
-                "MissingContextValues": [],
-            }
-            for action in params["ActionNames"]
-            for resource in resources
-        ]
-        return {"EvaluationResults": results, "IsTruncated": False}
+    def _simulate_principal_policy(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        arn = params["PolicySourceArn"]
+        with self._lock:
+            principal = self._replayed(caller.account).principal(caller.account, arn)
+        if principal is None:
+            raise AWSError("NoSuchEntity", f"The entity with ARN {arn} cannot be found.", 404)
+        return simulate(params, principal)
+
+    def _simulate_custom_policy(self, _: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        return simulate(params, Principal({}))
 
 
 def _answer(moto: MotoIam, entry: Entry) -> Reply:
