@@ -271,4 +271,7 @@ def refusal(operation: str) -> AWSError:
 
 def failure_reason(noun: str) -> str:
     """Return the reason with which a resource of a noun that is not run has failed."""
-    return f"not run locally: {NOUNS[noun].reason}. Use AWS for it."
+    reason = NOUNS[noun].reason
+    # Behind a semicolon a reason says already what to do instead.
+    advice = "" if ";" in reason else " Use AWS for it."
+    return f"not run locally: {reason}.{advice}"
