@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from local_sagemaker.commands.running import running_server
@@ -42,10 +43,13 @@ def add_fault_command(commands: Any, shared: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[shared],
     )
+    # Without a default, which would take the place of a home that is named before the action.
+    home = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    home.add_argument("--home", type=Path, help="folder of its state")
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     add = actions.add_parser(
         "add",
-        parents=[shared],
+        parents=[home],
         help="set a fault",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -77,10 +81,10 @@ def add_fault_command(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--after", action="store_true", help="the operation takes effect, its answer is lost"
     )
     add.set_defaults(run=_add)
-    show = actions.add_parser("list", parents=[shared], help="list the faults that are set")
+    show = actions.add_parser("list", parents=[home], help="list the faults that are set")
     show.add_argument("--json", action="store_true", help="as JSON")
     show.set_defaults(run=_list)
-    remove = actions.add_parser("remove", parents=[shared], help="remove faults")
+    remove = actions.add_parser("remove", parents=[home], help="remove faults")
     which = remove.add_mutually_exclusive_group(required=True)
     which.add_argument("id", metavar="ID", nargs="?", help="as list shows it")
     which.add_argument("--all", action="store_true", help="remove all of them")

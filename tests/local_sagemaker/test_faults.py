@@ -494,6 +494,11 @@ def test_on_the_command_line(faulty: LocalSageMaker) -> None:
         )
 
     assert run("list").stdout == "No fault is set.\n"
+    # The home may be named on either side of the action.
+    before = [sys.executable, "-m", "local_sagemaker", "fault", "--home", str(faulty.home), "list"]
+    assert subprocess.run(before, capture_output=True, text=True, check=True).stdout == (
+        "No fault is set.\n"
+    )
     done = run("add", "CreateTrainingJob", "ThrottlingException", "--times", "2")
     assert done.returncode == 0, done.stderr
     identifier = done.stdout.partition(":")[0]
