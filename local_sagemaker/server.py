@@ -60,6 +60,7 @@ from local_sagemaker.settings import Settings
 from local_sagemaker.store import Database, Records
 from local_sagemaker.sts import Sts
 from local_sagemaker.tracking.experiments import Experiments
+from local_sagemaker.tracking.job_components import JobComponents
 from local_sagemaker.tracking.lineage import Associations, Lineage
 from local_sagemaker.tracking.lineage_groups import LineageGroups
 from local_sagemaker.tracking.lineage_query import LineageQuery
@@ -110,6 +111,7 @@ class Server:
             self.logs,
             scheduler,
             self.faults.shortage,
+            log_metrics=JobComponents(self.records, self.series).log,
         )
         self.training.recover()
         routes = Routes()

@@ -222,7 +222,16 @@ class Records:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._watchers: dict[str, Callable[[Record], None]] = {}
         database.migrate("records", _TABLES)
+
+    def watch(self, kind: str, watcher: Callable[[Record], None]) -> None:
+        """Call a function with every record of a kind that is added or changed from now on.
+
+        It is part of the transaction: what it writes is kept together with the record, and an
+        error that it raises undoes both.
+        """
+        self._watchers[kind] = watcher
 
     def insert(self, record: Record) -> None:
         """Add a record; `RecordExists` when its key is taken."""
@@ -233,6 +242,7 @@ class Records:
                     "status, body, private) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (*_key_columns(record.key), *_columns(record)),
                 )
+                self._tell(record)
         except sqlite3.IntegrityError as error:
             raise RecordExists(record.key) from error
 
@@ -275,6 +285,7 @@ class Records:
                 "private = ? WHERE account = ? AND region = ? AND kind = ? AND name = ?",
                 (*_columns(record), *_key_columns(key)),
             )
+            self._tell(record)
             return record
 
     def delete(self, key: Key) -> bool:
@@ -310,6 +321,11 @@ class Records:
         """Return the record that an ARN names, or None."""
         rows = self.database.query("SELECT * FROM records WHERE arn = ?", (arn,))
         return _record(rows[0]) if rows else None
+
+    def _tell(self, record: Record) -> None:
+        watcher = self._watchers.get(record.key.kind)
+        if watcher is not None:
+            watcher(record)
 
     def tags(self, arn: str) -> dict[str, str]:
         """Return the tags of a resource by key, sorted."""

@@ -14,7 +14,7 @@ from local_sagemaker.jobs import channels, training_launch, training_states
 from local_sagemaker.jobs.metric_definitions import MetricDefinitions
 from local_sagemaker.jobs.scheduler import Scheduler, Ticket
 from local_sagemaker.jobs.training_results import model_location
-from local_sagemaker.jobs.training_run import Services, TrainingRun
+from local_sagemaker.jobs.training_run import LogMetrics, Services, TrainingRun
 from local_sagemaker.logs.store import LogStore
 from local_sagemaker.operations import Handler, Shortage, no_shortage
 from local_sagemaker.resources import Resources
@@ -38,6 +38,8 @@ class TrainingJobs:
         Says when a job's turn is.
     shortage
         Says for which jobs there are no instances.
+    log_metrics
+        Takes the metrics that jobs' logs hold.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class TrainingJobs:
         logs: LogStore,
         scheduler: Scheduler,
         shortage: Shortage = no_shortage,
+        *,
+        log_metrics: LogMetrics,
     ) -> None:
         self._resources = resources
         self._scheduler = scheduler
         self._shortage = shortage
-        self._services = Services(resources.records, objects, containers, logs)
+        self._services = Services(resources.records, objects, containers, logs, log_metrics)
         self._lock = threading.Lock()
         self._runs: dict[Key, tuple[TrainingRun, Ticket]] = {}
 

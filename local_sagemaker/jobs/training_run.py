@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,10 @@ _RETRY_SECONDS = 1.0
 _LOG = logging.getLogger(__name__)
 
 
+LogMetrics = Callable[[Key, Sequence[tuple[str, float, float]]], None]
+"""Takes a job's key and its metrics: names, values, and seconds since the epoch."""
+
+
 @dataclass(frozen=True)
 class Services:
     """What a run needs of the server."""
@@ -44,6 +48,7 @@ class Services:
     objects: Objects
     containers: Containers
     logs: LogStore
+    log_metrics: LogMetrics
 
 
 @dataclass(frozen=True)
@@ -285,6 +290,7 @@ class _JobLog:
         self._tail: deque[str] = deque(maxlen=failure.TAIL_LINES)
         self._writer: LogWriter | None = None
         self._saved = 0.0
+        self._points: list[tuple[str, float, float]] = []
         self._error: OSError | sqlite3.Error | None = None
         algorithm = request.get("AlgorithmSpecification", {})
         self.metrics = MetricDefinitions(algorithm.get("MetricDefinitions", []))
@@ -306,6 +312,7 @@ class _JobLog:
     def finish(self) -> None:
         """Take what it wrote without a newline at the end."""
         self._write(self._splitter.finish())
+        self._save_points(time.time())
 
     def say(self, sentence: str) -> None:
         """Write a line of the platform's own."""
@@ -333,7 +340,18 @@ class _JobLog:
         self._tail.extend(lines)
         if self.metrics:
             now = time.time()
-            points = [point for line in lines for point in self.metrics.match(line, now)]
-            if points and now - self._saved >= _SAVE_METRICS_SECONDS:
-                self._saved = now
-                self._on_points()
+            self._points += [
+                (point.name, point.value, point.timestamp)
+                for line in lines
+                for point in self.metrics.match(line, now)
+            ]
+            if now - self._saved >= _SAVE_METRICS_SECONDS:
+                self._save_points(now)
+
+    def _save_points(self, now: float) -> None:
+        if not self._points:
+            return
+        self._saved = now
+        self._services.log_metrics(self._key, self._points)
+        self._points = []
+        self._on_points()
