@@ -96,7 +96,7 @@ def test_a_waiter_ends_with_the_failure(client: Any, name: str) -> None:
     described = client.describe_processing_job(ProcessingJobName=name)
     assert described["ProcessingJobStatus"] == "Failed"
     assert described["FailureReason"].startswith("not run locally: ")
-    assert described["FailureReason"].endswith("Use AWS for it.")
+    assert described["FailureReason"].endswith("; a training job can run the script.")
     assert described["ProcessingEndTime"] >= described["CreationTime"]
 
 
