@@ -66,6 +66,7 @@ from local_sagemaker.tracking.lineage_groups import LineageGroups
 from local_sagemaker.tracking.lineage_query import LineageQuery
 from local_sagemaker.tracking.metric_series import MetricSeries
 from local_sagemaker.tracking.metrics import Metrics
+from local_sagemaker.tracking.model_documents import ModelDocuments
 from local_sagemaker.tracking.search import Search
 from local_sagemaker.tracking.suggestions import Suggestions
 from local_sagemaker.unrun.automl import AutoMLJobs
@@ -154,9 +155,10 @@ class Server:
         iam = Iam(self.database, self.identity)
         sts = Sts(self.identity)
         sagemaker = self.resources.operations()
-        search = Search(
-            self.resources, service_model("sagemaker"), self.experiments.search_documents()
-        )
+        documents = self.experiments.search_documents() | {
+            "Model": ModelDocuments(self.resources).models
+        }
+        search = Search(self.resources, service_model("sagemaker"), documents)
         # What a room does itself takes the place of the generic operation.
         rooms: list[Room] = [
             self.experiments,
