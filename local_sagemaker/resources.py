@@ -67,8 +67,8 @@ class Resources:
         """Return the key of a resource; its ARN may stand for its name."""
         if self.kinds[noun].row.arn_generated and name.startswith("arn:"):
             record = self.records.by_arn(name)
-            if record is not None and record.key.kind == noun:
-                name = record.key.name
+            if record is not None and record.arn.startswith(self.arn(caller, noun, "")):
+                return record.key
         prefix = self.arn(caller, noun, "")
         return Key(caller.account, caller.region, noun, name.removeprefix(prefix))
 

@@ -284,3 +284,19 @@ def test_only_what_must_be_provisioned_fails(call: Call) -> None:
     assert [state["AlgorithmStatus"] for state in states] == ["Completed", "Failed"]
     (validation,) = states[1]["AlgorithmStatusDetails"]["ValidationStatuses"]
     assert validation["FailureReason"].startswith("not run locally: ")
+
+
+def test_another_region_s_cluster_is_no_parent(call: Call) -> None:
+    """A cluster's ARN does not hold its name, and is good where the cluster is."""
+    params, address, _ = made(call, "ComputeQuota", most=False)
+    elsewhere = checked_call(region_name="us-west-2")
+    name = shown(call, KINDS["Cluster"], {"ClusterName": params["ClusterArn"]})["ClusterName"]
+    groups = request(MODEL.operation_model("CreateCluster").input_shape)
+    elsewhere("CreateCluster", groups | {"ClusterName": name})
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        elsewhere("CreateComputeQuota", params)
+    with pytest.raises(ClientError, match="still belongs to it"):
+        call("DeleteCluster", {"ClusterName": name})
+    elsewhere("DeleteCluster", {"ClusterName": name})
+    call("DeleteComputeQuota", address)
+    call("DeleteCluster", {"ClusterName": params["ClusterArn"]})
