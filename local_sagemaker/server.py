@@ -25,6 +25,8 @@ from local_sagemaker.errors import AWSError
 from local_sagemaker.faults.capacity import RequestedInstances
 from local_sagemaker.faults.rules import Faults
 from local_sagemaker.feature_metadata import FeatureMetadata
+from local_sagemaker.hosting.async_inference import AsyncInference
+from local_sagemaker.hosting.async_requests import AsyncRequests
 from local_sagemaker.hosting.deployments import Deployments
 from local_sagemaker.hosting.endpoints import Endpoints
 from local_sagemaker.hosting.routes import Routes
@@ -116,7 +118,8 @@ class Server:
         )
         self.training.recover()
         routes = Routes()
-        self.runtime = Runtime(routes)
+        self.asynchronous = AsyncInference(AsyncRequests(self.database), self.objects, routes)
+        self.runtime = Runtime(routes, self.asynchronous)
         self.endpoints = Endpoints(
             self.resources,
             Deployments(self.containers, self.objects, self.logs),
@@ -124,6 +127,7 @@ class Server:
             self.faults.shortage,
         )
         self.endpoints.recover()
+        self.asynchronous.recover()
         self.requests = RequestStatistics()
         self.status = ServerStatus(
             settings,
@@ -221,6 +225,7 @@ class Server:
     def close(self) -> None:
         """Close what is open; the state on disk stays."""
         self.request_log.close()
+        self.asynchronous.close()
         self.endpoints.close()
         self.training.close()
         self.s3.close()

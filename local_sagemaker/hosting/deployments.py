@@ -7,7 +7,7 @@ when which generation takes over, is the endpoints' matter.
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from local_sagemaker.containers import requirements_check
 from local_sagemaker.containers.container import Container, Containers
 from local_sagemaker.errors import AWSError
 from local_sagemaker.hosting.condition import shortened
+from local_sagemaker.hosting.endpoint_plan import EndpointPlan
 from local_sagemaker.hosting.fleet import Fleet
 from local_sagemaker.hosting.models import (
     ModelDataError,
@@ -25,7 +26,7 @@ from local_sagemaker.hosting.models import (
 from local_sagemaker.hosting.route_key import RouteKey
 from local_sagemaker.hosting.routes import Route, Variant
 from local_sagemaker.hosting.statistics import Statistics
-from local_sagemaker.hosting.variants import VariantPlan
+from local_sagemaker.hosting.variants import ASYNC_PAYLOAD, MEGABYTE, VariantPlan
 from local_sagemaker.hosting.workers import STOP_GRACE, WorkerFailed, WorkerPlan
 from local_sagemaker.identity import EXECUTION_ROLE
 from local_sagemaker.logs.store import LogStore, LogWriter
@@ -86,7 +87,7 @@ class Deployments:
     def start(
         self,
         key: RouteKey,
-        plans: Sequence[VariantPlan],
+        plan: EndpointPlan,
         note: Callable[[Deployed], None],
         on_trouble: Callable[[], None],
     ) -> Route:
@@ -96,8 +97,8 @@ class Deployments:
         ----------
         key
             Whose endpoint.
-        plans
-            Its variants.
+        plan
+            What it is to be.
         note
             Told of each variant before its processes start, so that they can be stopped at any
             time.
@@ -109,12 +110,17 @@ class Deployments:
         DeploymentFailed
             If a variant does not come up. What was noted must then be stopped.
         """
-        return Route(tuple(self._start_variant(key, plan, note, on_trouble) for plan in plans))
+        started = [
+            self._start_variant(key, variant, plan.asynchronous is not None, note, on_trouble)
+            for variant in plan.variants
+        ]
+        return Route(tuple(started), plan.asynchronous)
 
     def _start_variant(
         self,
         key: RouteKey,
         plan: VariantPlan,
+        asynchronous: bool,
         note: Callable[[Deployed], None],
         on_trouble: Callable[[], None],
     ) -> Variant:
@@ -122,6 +128,9 @@ class Deployments:
         streams = _Streams(self._logs, key, plan)
         try:
             environment = self._environment(key, plan, container)
+            if asynchronous:
+                largest = str(ASYNC_PAYLOAD // MEGABYTE)
+                environment.setdefault("SAGEMAKER_MAX_PAYLOAD_IN_MB", largest)
         except BaseException:
             container.remove()
             raise
@@ -150,7 +159,8 @@ class Deployments:
             name=plan.name,
             weight=plan.weight,
             fleet=fleet,
-            max_payload=plan.max_payload,
+            max_payload=ASYNC_PAYLOAD if asynchronous else plan.max_payload,
+            instances=plan.instances,
             statistics=self.statistics.of(key, plan.name),
             max_concurrency=plan.max_concurrency,
         )

@@ -5,17 +5,19 @@ not heed. It must not know how anything of it is run.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from local_sagemaker.errors import validation_exception
+from local_sagemaker.hosting.async_plan import AsyncPlan
 from local_sagemaker.hosting.models import model_source
 from local_sagemaker.hosting.variants import VariantPlan, retained
 from local_sagemaker.identity import Caller
 from local_sagemaker.resources import Resources
 from local_sagemaker.store import Record
 
-_NOT_SERVED = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
+_NOT_SERVED = ("ExplainerConfig", "ShadowProductionVariants")
+_ASYNC, _CAPTURE = "AsyncInferenceConfig", "DataCaptureConfig"
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,14 @@ class EndpointPlan:
     deployment
         The DeploymentConfig that came with it. It is kept and shown; here all traffic moves at
         once, and no alarm is watched.
+    asynchronous
+        What was asked for of an asynchronous endpoint; None for any other.
     """
 
     config: str
     variants: tuple[VariantPlan, ...]
     deployment: dict[str, Any] | None = None
+    asynchronous: AsyncPlan | None = None
 
     @classmethod
     def read(cls, resources: Resources, caller: Caller, config: str) -> "EndpointPlan":
@@ -47,14 +52,21 @@ class EndpointPlan:
             When one of them is not there, or asks for what the local SageMaker does not serve.
         """
         body = resources.get(caller, "EndpointConfig", config).body
-        for member in _NOT_SERVED:
+        capture = body.get(_CAPTURE)
+        refused = (
+            _NOT_SERVED
+            if capture is None or not capture.get("EnableCapture", True)
+            else (*_NOT_SERVED, _CAPTURE)
+        )
+        for member in refused:
             if body.get(member):
                 raise validation_exception(
                     f"The local SageMaker cannot serve the endpoint configuration {config}: "
                     f"it has {member}. Leave it out, or use AWS for it."
                 )
         variants = [_variant(resources, caller, variant) for variant in body["ProductionVariants"]]
-        return cls(config, tuple(variants))
+        asynchronous = AsyncPlan.read(config, body[_ASYNC]) if body.get(_ASYNC) else None
+        return cls(config, tuple(variants), asynchronous=asynchronous)
 
     @classmethod
     def of(cls, record: Record) -> "EndpointPlan":
@@ -80,6 +92,9 @@ class EndpointPlan:
             config=content["config"],
             variants=tuple(VariantPlan.from_dict(variant) for variant in content["plans"]),
             deployment=content.get("deployment"),
+            asynchronous=(
+                AsyncPlan(**content["asynchronous"]) if content.get("asynchronous") else None
+            ),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,6 +103,7 @@ class EndpointPlan:
             "config": self.config,
             "plans": [plan.to_dict() for plan in self.variants],
             "deployment": self.deployment,
+            "asynchronous": asdict(self.asynchronous) if self.asynchronous else None,
         }
 
     def retaining(

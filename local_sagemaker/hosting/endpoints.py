@@ -221,12 +221,16 @@ class Endpoints:
         pairs = list(zip(current.variants, plan.variants, strict=True))
         sizes = [variant.fleet.size for variant in current.variants]
         # Weights need not wait for the capacities.
-        route = Route(
-            tuple(
-                replace(variant, weight=wanted.weight, max_concurrency=wanted.max_concurrency)
-                for variant, wanted in pairs
+        weighted = [
+            replace(
+                variant,
+                weight=wanted.weight,
+                instances=wanted.instances,
+                max_concurrency=wanted.max_concurrency,
             )
-        )
+            for variant, wanted in pairs
+        ]
+        route = replace(current, variants=tuple(weighted))
         self._routes.put(_route_key(key), route)
         try:
             for variant, wanted in pairs:
@@ -255,9 +259,7 @@ class Endpoints:
             self._generations.add(route_key, deployed)
 
         try:
-            return self._deployments.start(
-                route_key, plan.variants, note, lambda: self._note_condition(key)
-            )
+            return self._deployments.start(route_key, plan, note, lambda: self._note_condition(key))
         except DeploymentFailed:
             self._generations.stop(route_key, started)
             raise

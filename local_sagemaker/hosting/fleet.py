@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from local_sagemaker.hosting.reserve import Reserve, ReservePolicy
-from local_sagemaker.hosting.unix_http import ConnectionLost, HTTPAnswer
+from local_sagemaker.hosting.unix_http import ConnectionLost, HTTPAnswer, Parts
 from local_sagemaker.hosting.waiting import (
     FleetClosed,
     HangUp,
@@ -25,6 +25,9 @@ _LONGEST_BACKOFF = 30.0
 # A process may die of a request that was too much for it; several that answer nothing before they
 # die are a crash loop.
 _DEATHS_FORGIVEN = 3
+# Beyond this many seconds of patience a request is none of InvokeEndpoint's, and its process is
+# left as long to answer it.
+_REAL_TIME = 60.0
 _EXIT_NOTICE = 1.0
 _ON_THE_WAY = 0.5
 Headers = Sequence[tuple[str, str]]
@@ -133,6 +136,7 @@ class Fleet:
         *,
         timeout: float,
         gone: HangUp,
+        parts: Parts | None = None,
     ) -> HTTPAnswer:
         """Send a request to the next free process and return its answer.
 
@@ -144,6 +148,8 @@ class Fleet:
             Seconds for all of it, waiting in the queue included.
         gone
             Ends when the client hangs up; watched while the request waits in the queue.
+        parts
+            Gets the body while it comes, unless the answer is an error.
 
         Raises
         ------
@@ -157,8 +163,9 @@ class Fleet:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        worker, answer = await self._send(headers, body, deadline, gone)
-        overdue = loop.call_later(self._plan.request_timeout, self._kill_overdue, worker)
+        worker, answer = await self._send(headers, body, deadline, gone, parts)
+        patience = max(self._plan.request_timeout, timeout if timeout > _REAL_TIME else 0.0)
+        overdue = loop.call_later(patience, self._kill_overdue, worker, patience)
 
         def answered(done: asyncio.Future[HTTPAnswer]) -> None:
             overdue.cancel()
@@ -186,12 +193,13 @@ class Fleet:
         body: bytes,
         deadline: float,
         gone: HangUp,
+        parts: Parts | None,
     ) -> tuple[Worker, asyncio.Future[HTTPAnswer]]:
         while True:
             worker = await self._acquire(deadline, gone)
             try:
                 connection = await worker.connect()
-                return worker, connection.send("POST", "/invocations", headers, body)
+                return worker, connection.send("POST", "/invocations", headers, body, parts)
             except OSError:
                 # Nothing was sent, so another process may have it. This one is of no use.
                 worker.kill()
@@ -240,9 +248,9 @@ class Fleet:
         else:
             self._idle.append(worker)
 
-    def _kill_overdue(self, worker: Worker) -> None:
+    def _kill_overdue(self, worker: Worker, patience: float) -> None:
         worker.log.write(
-            f"A request took longer than {self._plan.request_timeout:g} s "
+            f"A request took longer than {patience:g} s "
             "(SAGEMAKER_MODEL_SERVER_TIMEOUT): the process is replaced."
         )
         worker.kill()

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from local_sagemaker.hosting.async_plan import AsyncPlan
 from local_sagemaker.hosting.fleet import Fleet
 from local_sagemaker.hosting.route_key import RouteKey
 from local_sagemaker.hosting.statistics import VariantStatistics
@@ -32,6 +33,8 @@ class Variant:
         Largest request in bytes.
     statistics
         Of its requests.
+    instances
+        How many instances were asked for.
     max_concurrency
         How many requests may be under way at once; None for any number.
     """
@@ -41,14 +44,24 @@ class Variant:
     fleet: Fleet
     max_payload: int
     statistics: VariantStatistics
+    instances: int = 1
     max_concurrency: int | None = None
 
 
 @dataclass(frozen=True)
 class Route:
-    """The variants that share an endpoint's requests."""
+    """The variants that share an endpoint's requests.
+
+    Attributes
+    ----------
+    variants
+        The variants.
+    asynchronous
+        Where the answers of an asynchronous endpoint go; None for any other endpoint.
+    """
 
     variants: tuple[Variant, ...]
+    asynchronous: AsyncPlan | None = None
     _turns: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
 
     def choose(self, target: str | None = None) -> Variant | None:

@@ -14,6 +14,7 @@ MEGABYTE = 1024 * 1024
 # AWS's developer guide: 6 MB and 4 MB per request, and four minutes until a container is healthy.
 REALTIME_PAYLOAD = 6 * MEGABYTE
 SERVERLESS_PAYLOAD = 4 * MEGABYTE
+ASYNC_PAYLOAD = 1024 * MEGABYTE
 STARTUP_TIMEOUT = 240.0
 # Each process holds the model in memory, and more processes than cores gain little.
 MAX_PROCESSES = max(2, usable_cores())

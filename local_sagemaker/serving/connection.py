@@ -6,8 +6,10 @@ All of it runs on the event loop's thread. It knows routes and limits, and nothi
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import h11
 
@@ -17,6 +19,7 @@ from local_sagemaker.serving.errors import (
     INTERNAL_SERVER,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
+    STREAM_ERROR,
     TOO_LARGE,
     UNAVAILABLE,
     error_body,
@@ -29,6 +32,9 @@ _RESERVED_HEADERS = frozenset({"content-type", "content-length", "transfer-encod
 # How long the rest of a refused body is read before hanging up, in seconds: closing with unread
 # bytes would reset the connection, and the client would never see why.
 _DISCARD_PATIENCE = 5.0
+# How many parts of a streamed answer may be on their way to the connection.
+_PARTS_UNDER_WAY = 16
+_LONGEST_TRAILER = 2048
 
 
 @dataclass
@@ -72,6 +78,9 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._size = 0
         self._refused = False
+        self._full = False
+        self._owed = 0
+        self.room = threading.Semaphore(_PARTS_UNDER_WAY)
         self.closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -83,6 +92,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Note that nobody waits for an answer any more."""
         self.closed = True
+        # Whoever waits to send a part must see it.
+        self.room.release()
         self._service.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
@@ -90,6 +101,17 @@ class Connection(asyncio.Protocol):
         if not self._refused:
             self._http.receive_data(data)
             self._advance()
+
+    def pause_writing(self) -> None:
+        """Hold up the parts of an answer: the client reads them slowly."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """Let them come again."""
+        self._full = False
+        if self._owed:
+            self.room.release(self._owed)
+            self._owed = 0
 
     def hang_up(self) -> None:
         """Close once everything written has been sent."""
@@ -184,13 +206,8 @@ class Connection(asyncio.Protocol):
         """
         if self.closed or self._transport.is_closing():
             return
-        fields = {
-            name: value
-            for name, value in (headers or {}).items()
-            if name.lower() not in _RESERVED_HEADERS
-        }
         try:
-            self._send(status, content_type, body, fields)
+            self._send(status, content_type, body, _own(headers or {}))
         except (h11.LocalProtocolError, UnicodeEncodeError) as error:
             self._send_unsendable(error)
             return
@@ -199,6 +216,42 @@ class Connection(asyncio.Protocol):
         else:
             self._http.start_next_cycle()
             self._advance()
+
+    def begin(self, status: int, content_type: str, headers: dict[str, str]) -> None:
+        """Send the head of an answer whose parts follow; see `reply` for the parameters."""
+        fields = [("Content-Type", content_type), *_own(headers).items()]
+        self._write_part(h11.Response(status_code=status, headers=fields))
+
+    def send_part(self, part: bytes) -> None:
+        """Send a part of the answer. Each part that is sent must first have taken `room`."""
+        if part:
+            self._write_part(h11.Data(data=part))
+        if self._full:
+            self._owed += 1
+        else:
+            self.room.release()
+
+    def finish(self, error: str | None) -> None:
+        """End an answer that was sent in parts, and say in its trailer what ended it early."""
+        trailer = [] if error is None else [(STREAM_ERROR, quote(error[:_LONGEST_TRAILER]))]
+        self._write_part(h11.EndOfMessage(headers=trailer))
+        if self.closed or self._transport.is_closing():
+            return
+        if self._http.our_state is h11.MUST_CLOSE:
+            self._transport.close()
+        else:
+            self._http.start_next_cycle()
+            self._advance()
+
+    def _write_part(self, event: h11.Event) -> None:
+        if self.closed or self._transport.is_closing():
+            return
+        try:
+            self._transport.write(self._http.send(event) or b"")
+        except (h11.LocalProtocolError, UnicodeEncodeError) as error:
+            if self._http.our_state is h11.SEND_RESPONSE:
+                self._send_unsendable(error)
+            self._transport.close()
 
     def _send(self, status: int, content_type: str, body: bytes, headers: dict[str, str]) -> None:
         fields = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
@@ -215,3 +268,8 @@ class Connection(asyncio.Protocol):
             b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
         )
         self._transport.close()
+
+
+def _own(headers: dict[str, str]) -> dict[str, str]:
+    """Return the headers that user code may set."""
+    return {name: value for name, value in headers.items() if name.lower() not in _RESERVED_HEADERS}

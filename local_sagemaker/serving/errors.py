@@ -7,6 +7,9 @@ _HTML_SAFE = str.maketrans(
     {character: f"\\u{ord(character):04x}" for character in "<>&='\u2028\u2029"}
 )
 
+# The trailer of a streamed answer that user code did not complete; its value is percent-encoded.
+STREAM_ERROR = "X-Local-SageMaker-Stream-Error"
+
 INTERNAL_SERVER = "InternalServerException"
 TOO_LARGE = "RequestEntityTooLargeException"
 NOT_FOUND = "ResourceNotFoundException"

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
@@ -32,12 +32,24 @@ _NOT_WITH_TABLES = frozenset({"zero-shot-classification", "table-question-answer
 
 @dataclass(frozen=True)
 class Answer:
-    """What one request is answered with."""
+    """What one request is answered with.
+
+    Attributes
+    ----------
+    status, content_type, headers
+        Of the HTTP answer.
+    body
+        All of it, or what comes before `rest`.
+    rest
+        The other parts of a streamed answer, each sent as soon as user code yields it; None for an
+        answer that is complete.
+    """
 
     status: int
     content_type: str
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
+    rest: Iterator[bytes] | None = None
 
 
 def code_directory(model_dir: Path, submit_directory: str | None) -> Path:
@@ -164,7 +176,8 @@ class Handler:
         Returns
         -------
         Answer
-            The result in the asked-for content type, or Multi Model Server's error.
+            The result in the asked-for content type, or Multi Model Server's error. Where
+            `transform_fn` or `output_fn` returns an iterator, its items are the answer's parts.
         """
         request = self.context.begin(headers)
         try:
@@ -174,18 +187,22 @@ class Handler:
                 accept = self._default_accept
             data = body.decode("utf-8") if content_type in codecs.TEXT_TYPES else bytearray(body)
             result = self._transform(data, content_type, accept)
+            if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], str):
+                result, accept = result
+            rest = _parts(result) if isinstance(result, Iterator) else None
+            if rest is not None:
+                # What fails before the first part is an error like any other.
+                result = next(rest, b"")
         except Exception as error:  # noqa: BLE001 - whatever user code raises is the answer
             _logger.error("Prediction error\n%s", traceback.format_exc().rstrip())
             return failure(400, INTERNAL_SERVER, str(error))
-        if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], str):
-            result, accept = result
         try:
             encoded = _to_bytes(result)
         except (TypeError, ValueError):
             _logger.error("The model's output cannot be sent\n%s", traceback.format_exc().rstrip())
             return failure(503, INTERNAL_SERVER, "Unsupported model output data type.")
         status = request.get_response_status_code()
-        return Answer(status, accept, encoded, dict(request.get_response_headers()))
+        return Answer(status, accept, encoded, dict(request.get_response_headers()), rest)
 
     def _transform(self, data: Any, content_type: str | None, accept: str) -> Any:
         own = self._functions
@@ -212,6 +229,11 @@ def _default_predict(data: Any, model: Any) -> Any:
     inputs = data.pop("inputs", data)
     parameters = data.pop("parameters", None)
     return model(inputs) if parameters is None else model(inputs, **parameters)
+
+
+def _parts(results: Iterator[Any]) -> Iterator[bytes]:
+    for result in results:
+        yield _to_bytes(result)
 
 
 def _to_bytes(result: Any) -> bytes:

@@ -6,11 +6,16 @@ predicts on the main thread.
 
 import asyncio
 import contextlib
+import logging
 import socket
 import threading
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 from local_sagemaker.serving.connection import Connection, Invocation, Service
+
+_logger = logging.getLogger(__name__)
 
 _BACKLOG = 128
 # The shortest limit of Unix socket paths among the platforms (macOS; Linux has 108).
@@ -97,6 +102,33 @@ class Server:
         """Answer an invocation, from any thread."""
         reply = invocation.connection.reply
         self._loop.call_soon_threadsafe(reply, status, content_type, body, headers)
+
+    def stream(
+        self,
+        invocation: Invocation,
+        status: int,
+        content_type: str,
+        parts: Iterator[bytes],
+        headers: dict[str, str],
+    ) -> None:
+        """Answer an invocation part by part, as they come, and no faster than they are read.
+
+        An error that ends the parts is told in the answer's trailer. When the client hangs up, no
+        more parts are taken.
+        """
+        connection, schedule = invocation.connection, self._loop.call_soon_threadsafe
+        schedule(connection.begin, status, content_type, headers)
+        error: str | None = None
+        try:
+            for part in parts:
+                connection.room.acquire()
+                if connection.closed:
+                    return
+                schedule(connection.send_part, part)
+        except Exception as raised:  # noqa: BLE001 - whatever user code raises ends its answer
+            _logger.error("The streamed answer broke off\n%s", traceback.format_exc().rstrip())
+            error = str(raised)
+        schedule(connection.finish, error)
 
     def stop(self, patience: float = 5.0) -> None:
         """Close the socket and every connection, once what was answered has been sent.

@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 import traceback
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 
@@ -93,6 +94,10 @@ class Worker:
             if invocation.connection.closed:
                 continue
             answer = self._limited(handler.answer(invocation.headers, invocation.body))
+            if answer.rest is not None:
+                parts = chain((answer.body,), answer.rest)
+                server.stream(invocation, answer.status, answer.content_type, parts, answer.headers)
+                continue
             server.reply(
                 invocation, answer.status, answer.content_type, answer.body, answer.headers
             )

@@ -1,6 +1,7 @@
 """What the tests of endpoints share: deploying an inference script and asking it."""
 
 import io
+import socket
 import tarfile
 import time
 import uuid
@@ -8,10 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from textwrap import dedent
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import psutil
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -183,3 +187,22 @@ def refused(code: str) -> Iterator[dict[str, Any]]:
     found.update(raised.value.response)
     found["Message"] = found["Error"]["Message"]
     assert found["Error"]["Code"] == code, raised.value
+
+
+def sent(
+    deployer: Deployer, path: str, body: str, own: dict[str, str] | None = None
+) -> socket.socket:
+    """Send a whole request, signed but for headers of its own; return the connection."""
+    session = boto3.Session()
+    url = f"{deployer.local.url}{path}"
+    request = AWSRequest("POST", url, data=body.encode())
+    credentials = session.get_credentials()
+    assert credentials is not None
+    SigV4Auth(credentials, "sagemaker", "us-east-1").add_auth(request)
+    parts = urlsplit(url)
+    headers = {**dict(request.headers), **(own or {}), "Host": parts.netloc}
+    headers["Content-Length"] = str(len(body))
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    connection = socket.create_connection((parts.hostname, parts.port))
+    connection.sendall(f"POST {parts.path} HTTP/1.1\r\n{head}\r\n{body}".encode())
+    return connection

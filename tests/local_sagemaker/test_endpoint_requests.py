@@ -1,23 +1,19 @@
 """InvokeEndpoint through boto3: headers, limits, errors, many clients, dying processes."""
 
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 import psutil
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
-from tests.local_sagemaker.endpoint_support import ACCOUNT, Deployer, answering, refused
+from tests.local_sagemaker.endpoint_support import ACCOUNT, Deployer, answering, refused, sent
 
 # What a body asks of the model: an error, the death of its process, or time.
 OBEDIENT = """
@@ -144,15 +140,6 @@ def test_what_is_not_supported_is_refused_by_name(
     assert error["Message"].startswith(member)
 
 
-def test_other_ways_of_invoking_are_refused_by_name(deployer: Deployer, echo: str) -> None:
-    with refused("ValidationError") as error:
-        deployer.runtime.invoke_endpoint_async(EndpointName=echo, InputLocation="s3://bucket/input")
-    assert error["Message"].startswith("InvokeEndpointAsync is not run")
-    with refused("ValidationError") as error:
-        deployer.runtime.invoke_endpoint_with_response_stream(EndpointName=echo, Body=b"")
-    assert error["Message"].startswith("InvokeEndpointWithResponseStream is not run")
-
-
 def test_custom_attributes_have_a_limit(deployer: Deployer, echo: str) -> None:
     deployer.invoke(echo, CustomAttributes="x" * 1024)
     with refused("ValidationError"):
@@ -256,31 +243,13 @@ def test_clients_that_hang_up_hurt_nobody(deployer: Deployer, obedient: str) -> 
 
 def _hang_up_after(deployer: Deployer, endpoint: str, body: str) -> None:
     """Send a whole signed request, and close the connection at once."""
-    with _sent(deployer, endpoint, body):
+    with sent(deployer, f"/endpoints/{endpoint}/invocations", body):
         time.sleep(0.05)
 
 
-def _sent(
-    deployer: Deployer, endpoint: str, body: str, own: dict[str, str] | None = None
-) -> socket.socket:
-    """Send a whole request, signed but for headers of its own; return the connection."""
-    session = boto3.Session()
-    url = f"{deployer.local.url}/endpoints/{endpoint}/invocations"
-    request = AWSRequest("POST", url, data=body.encode())
-    credentials = session.get_credentials()
-    assert credentials is not None
-    SigV4Auth(credentials, "sagemaker", "us-east-1").add_auth(request)
-    parts = urlsplit(url)
-    headers = {**dict(request.headers), **(own or {}), "Host": parts.netloc}
-    headers["Content-Length"] = str(len(body))
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    connection = socket.create_connection((parts.hostname, parts.port))
-    connection.sendall(f"POST {parts.path} HTTP/1.1\r\n{head}\r\n{body}".encode())
-    return connection
-
-
 def test_a_header_that_is_not_ascii_spoils_nothing(deployer: Deployer, obedient: str) -> None:
-    with _sent(deployer, obedient, "hello", {"Content-Type": "text/caf\u00e9"}) as connection:
+    path, own = f"/endpoints/{obedient}/invocations", {"Content-Type": "text/caf\u00e9"}
+    with sent(deployer, path, "hello", own) as connection:
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
     assert deployer.invoke(obedient, "hello")["Body"].endswith("hello")
 

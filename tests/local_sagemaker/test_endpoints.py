@@ -15,6 +15,7 @@ from tests.local_sagemaker.endpoint_support import (
     answering,
     archive,
     refused,
+    variant,
 )
 
 ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}"
@@ -178,10 +179,23 @@ def test_what_is_not_there_or_not_served_is_refused_at_once(deployer: Deployer) 
         deployer.create(deployer.config({"ModelName": "no-such-model"}))
     assert error["Message"] == f'Could not find model "{ARN}:model/no-such-model".'
     model = deployer.model()
-    asynchronous = {"OutputConfig": {"S3OutputPath": f"s3://{deployer.bucket}/out"}}
-    with refused("ValidationException") as error:
-        deployer.create(deployer.config({"ModelName": model}, AsyncInferenceConfig=asynchronous))
-    assert "it has AsyncInferenceConfig" in error["Message"]
+    shadow = variant(VariantName="shadow", ModelName=model)
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{deployer.bucket}/captured",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    }
+    for member, value in {
+        "ShadowProductionVariants": [shadow],
+        "DataCaptureConfig": capture,
+    }.items():
+        with refused("ValidationException") as error:
+            deployer.create(deployer.config({"ModelName": model}, **{member: value}))
+        assert f"it has {member}" in error["Message"]
+    capture["EnableCapture"] = False
+    name = deployer.create(deployer.config({"ModelName": model}, DataCaptureConfig=capture))
+    assert deployer.settled(name)["EndpointStatus"] == "InService"
     deployer.sagemaker.create_model(
         ModelName=f"{model}-two",
         Containers=[{"Image": IMAGE, "ContainerHostname": host} for host in ("a", "b")],
