@@ -22,7 +22,14 @@ MAX_FAULTS = 1000
 InstanceTypes = Callable[[Caller, Mapping[str, Any]], Collection[str]]
 """Returns the instance types that a request's parameters ask for, directly or by name."""
 
-_USES = {"CreateTrainingJob": "training job"}
+# As Service Quotas names them; all other operations with an instance type are about endpoints.
+_USES = {
+    "CreateTrainingJob": "training job",
+    "CreateHyperParameterTuningJob": "training job",
+    "CreateProcessingJob": "processing job",
+    "CreateTransformJob": "transform job",
+    "CreateNotebookInstance": "notebook instance",
+}
 _UNPROVISIONED = {
     "CreateTrainingJob": "CapacityError: Unable to provision requested ML compute capacity. Please "
     "retry using a different ML instance type.",

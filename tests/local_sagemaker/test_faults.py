@@ -340,6 +340,12 @@ class TestCapacity:
         assert limit.struck == 1
         assert jobs.wait(jobs.command("true"))["TrainingJobStatus"] == "Completed"
 
+    def test_a_limit_in_the_words_of_another_kind(self, faulty: LocalSageMaker) -> None:
+        call = once("sagemaker").create_notebook_instance
+        params = {"NotebookInstanceName": "n", "InstanceType": "ml.p5.48xlarge", "RoleArn": ROLE}
+        with faulty.faults.add("CreateNotebookInstance", "ResourceLimitExceeded"):
+            assert "'ml.p5.48xlarge for notebook instance usage'" in struck(call, **params)[2]
+
     def test_a_limit_behind_an_endpoint_configuration(self, faulty: LocalSageMaker) -> None:
         sagemaker, name = once("sagemaker"), f"limited-{uuid.uuid4().hex}"
         sagemaker.create_model(
