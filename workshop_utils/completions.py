@@ -131,6 +131,9 @@ class EndpointModel:
     endpoint: Endpoint
     dialect: Dialect = "workshop"
 
+    def __str__(self) -> str:
+        return f"{self.endpoint.name}, asked as {self.dialect!r}"
+
     def generate(self, prompt: str, parameters: Parameters) -> str:
         """Ask the endpoint."""
         body = {"inputs": prompt, "parameters": _spoken(parameters, self.dialect)}

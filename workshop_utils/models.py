@@ -5,6 +5,7 @@ are the same on AWS and on a laptop.
 """
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -74,6 +75,8 @@ def sentence_encoder(model_id: str = MINILM) -> Callable[[Sequence[str]], Any]:
     """Return a function that embeds texts in this process: unit vectors as rows of an array."""
     from sentence_transformers import SentenceTransformer
 
+    # The SageMaker SDK shows everybody's notes, also this library's about loading.
+    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     body = SentenceTransformer(str(local_copy(model_id)), local_files_only=True, device="cpu")
 
     def encode(texts: Sequence[str]) -> Any:

@@ -214,9 +214,7 @@ class ExamplePool:
     @classmethod
     def of(cls, frame: pd.DataFrame, embed: Embed) -> "ExamplePool":
         """Embed a table with the columns ``text`` and ``label``; labels are written as words."""
-        examples = tuple(
-            Example(str(row.text), as_words(str(row.label))) for row in frame.itertuples()
-        )
+        examples = tuple(examples_of(frame))
         if not examples:
             raise PromptError("There is no example to choose from: the table is empty.")
         vectors = np.asarray(embed([example.text for example in examples]))
@@ -256,6 +254,11 @@ class ExamplePool:
         rounds = range(max(map(len, kept)))
         dealt = [group[turn] for turn in rounds for group in kept if turn < len(group)][:count]
         return [self.examples[index] for index in sorted(dealt, key=lambda index: -near[index])]
+
+
+def examples_of(frame: pd.DataFrame) -> list[Example]:
+    """Return the rows of a table with the columns ``text`` and ``label``; labels as words."""
+    return [Example(str(row.text), as_words(str(row.label))) for row in frame.itertuples()]
 
 
 def as_words(label: str) -> str:

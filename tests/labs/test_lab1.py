@@ -80,6 +80,30 @@ def test_the_endpoint_answers(lab: NotebookNode) -> None:
     assert [answer["label"] for answer in lines[-2:]] == ["card_arrival", "change_pin"]
 
 
+def test_a_prompt_shows_its_parts_and_is_completed(lab: NotebookNode) -> None:
+    prompt = shown(lab, "prompt")
+    for part in ("Task description", "Examples", "Query", "6 examples"):
+        assert part in prompt
+    assert "after" in printed(lab, "complete")
+    drawn = ast.literal_eval(shown(lab, "temperatures", "text/plain"))
+    assert set(drawn) == {0, 0.5, 1.0, 2.0}
+    assert "###" not in "".join(drawn.values())
+    assert "###" in printed(lab, "no-end")
+
+
+def test_the_stand_in_is_never_measured(lab: NotebookNode) -> None:
+    assert "Not measured" in printed(lab, "trials")
+    assert "No real model" in shown(lab, "plot-trials", "text/plain")
+    assert "GPT-Neo" not in printed(lab, "cost")
+    assert "classifier:" in printed(lab, "cost")
+
+
+def test_the_small_problem_has_its_classifier(lab: NotebookNode) -> None:
+    right = re.search(r"got (\d\.\d\d) of 12 questions", printed(lab, "small-problem"))
+    assert right is not None
+    assert float(right[1]) > 0.6
+
+
 def test_nothing_is_left_running(lab: NotebookNode) -> None:
     assert shown(lab, "delete", "text/plain") == "[]"
     assert outputs(lab, "delete")

@@ -1,5 +1,3 @@
-from io import BytesIO
-
 import boto3
 import pandas as pd
 import pytest
@@ -53,25 +51,3 @@ def test_a_table_for_reading_shows_texts_whole_and_markup_as_text() -> None:
     assert long in shown
     assert "<script>" not in shown
     assert "0.123<" in shown
-
-
-def _png(figure: object) -> bytes:
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png")  # type: ignore[attr-defined]  # any matplotlib figure
-    return buffer.getvalue()
-
-
-def test_plots_draw_what_they_are_given() -> None:
-    counts = pd.Series({"b": 3, "a": 9, "c": 5})
-    figure = display.plot_distribution(counts, "rows")
-    assert [bar.get_height() for bar in figure.axes[0].patches] == [3, 5, 9]
-    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["b", "a"]
-    assert _png(figure).startswith(b"\x89PNG")
-
-    by_label = pd.DataFrame({"f1": [0.2, 0.9, 0.5]}, index=["x", "y", "z"])
-    figure = display.plot_scores_by_label(by_label, worst=2)
-    assert sorted(bar.get_width() for bar in figure.axes[0].patches) == [0.2, 0.5]
-
-    runs = pd.DataFrame({"test:accuracy": [0.5, 0.8], "test:macro_f1": [0.4, 0.7]}, index=[1, 8])
-    figure = display.plot_runs(runs, ["test:accuracy", "test:macro_f1"])
-    assert sorted(bar.get_width() for bar in figure.axes[0].patches) == [0.4, 0.5, 0.7, 0.8]
