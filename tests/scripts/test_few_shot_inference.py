@@ -80,8 +80,20 @@ def test_every_content_type_gives_the_same_answer(ask: Ask) -> None:
 def test_an_answer_does_not_depend_on_who_else_asked(ask: Ask) -> None:
     alone = json.loads(ask('{"inputs": "lost my card"}'))[0]
     crowd = json.loads(ask(json.dumps(["lost my card", "x " * 400, *["hello there"] * 40])))[0]
-    assert crowd["label"] == alone["label"]
-    assert crowd["score"] == pytest.approx(alone["score"], abs=1e-5)
+    assert crowd == alone  # to the last bit of the score
+
+
+def test_none_of_these_below_a_threshold(ask: Ask) -> None:
+    def answers(threshold: object, **parameters: int) -> object:
+        wanted = {"threshold": threshold, **parameters}
+        return json.loads(ask(json.dumps({"inputs": "refund me", "parameters": wanted})))
+
+    [best] = json.loads(ask('"refund me"'))
+    assert answers(best["score"]) == [best]
+    assert answers(1) == [{"label": None, "score": best["score"]}]
+    ranking = json.loads(ask('{"inputs": "refund me", "parameters": {"top_k": 4}}'))
+    assert answers(ranking[1]["score"], top_k=4) == ranking[:2]
+    assert answers(1, top_k=4) == []
 
 
 def test_nothing_asked_nothing_answered(ask: Ask) -> None:
@@ -98,14 +110,21 @@ SERVE = """
 import sys
 unpickled = []
 sys.addaudithook(lambda event, args: unpickled.append(args) if event == "pickle.find_class" else 0)
-folder = sys.argv[1]
+folder, *blocked = sys.argv[1:]
+sys.modules.update(dict.fromkeys(blocked))
 sys.path.insert(0, folder + "/code")
-import inference, torch
+import inference
+if blocked:
+    import torch
 before = len(unpickled)
 model = inference.model_fn(folder)
 request = inference.input_fn('["I have lost my card"]', "application/json")
 print(inference.output_fn(inference.predict_fn(request, model)))
-print(torch.get_num_threads(), unpickled[before:])
+if blocked:
+    threads = torch.get_num_threads()
+else:
+    threads = model.encoder._session.get_session_options().intra_op_num_threads
+print(threads, "torch" in sys.modules, unpickled[before:])
 import pickle
 pickle.loads(pickle.dumps(print))
 print(len(unpickled[before:]))
@@ -122,25 +141,71 @@ class Bomb:
         return open, (str(self.path), "w")
 
 
-def test_serving_never_unpickles(trained: Trained, ask: Ask, tmp_path: Path) -> None:
+@pytest.mark.parametrize("blocked", [(), ("onnxruntime",)])
+def test_serving_needs_neither_torch_nor_pickles_and_works_without_onnxruntime(
+    trained: Trained, ask: Ask, tmp_path: Path, blocked: tuple[str, ...]
+) -> None:
     folder = tmp_path / "model"
     shutil.copytree(trained.model, folder)
     (folder / "model_head.pkl").write_bytes(pickle.dumps(Bomb(tmp_path / "ran")))
     result = subprocess.run(
-        [sys.executable, "-c", SERVE, str(folder)],
+        [sys.executable, "-c", SERVE, str(folder), *blocked],
         env={k: v for k, v in script_environment({}).items() if k != "OMP_NUM_THREADS"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    answer, state, control = result.stdout.splitlines()
+    serving, answer, state, control = result.stdout.splitlines()
     assert control == "1"  # the hook does see a pickle
     [here], [there] = json.loads(ask('["I have lost my card"]')), json.loads(answer)
     assert there["label"] == here["label"]
     assert there["score"] == pytest.approx(here["score"], abs=1e-6)
-    assert state == "1 []"  # one thread, nothing unpickled
+    variant = "torch" if blocked else "fp32"
+    assert serving.startswith(f"Serving by {variant}. ")
+    assert ("onnxruntime not installed: torch serves" in result.stderr) is bool(blocked)
+    assert state == f"1 {bool(blocked)} []"  # one thread, torch or not, nothing unpickled
     assert not (tmp_path / "ran").exists()
+
+
+def test_the_folder_says_how_it_is_served_and_why(trained: Trained) -> None:
+    facts = json.loads((trained.model / "serving.json").read_text(encoding="utf-8"))
+    assert facts["variant"] == "fp32"
+    # The test channel has too few texts to tell how good 8 bits are.
+    assert "8 bits are used after a check on 100 texts or more" in facts["reason"]
+    assert f"there were {len(TEST_ROWS) + 1}." in facts["reason"]
+    assert 0 < facts["fp32_difference"] < 1e-4
+    assert facts["reason"] in trained.result.stdout
+    metrics = json.loads((trained.model / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["serving"] == facts
+    # The graph refers to the weights beside it instead of holding them.
+    assert (trained.model / "model.onnx").stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("variant", ["int8", "torch"])
+def test_another_variant_can_be_asked_for(
+    served: SimpleNamespace, trained: Trained, monkeypatch: pytest.MonkeyPatch, variant: str
+) -> None:
+    texts = [text for text, _ in TEST_ROWS]
+    request = served.inference.input_fn(json.dumps(texts))
+    expected = served.inference.predict_fn(request, served.model).ranked
+    monkeypatch.setenv("FEW_SHOT_VARIANT", variant)
+    model = served.inference.model_fn(str(trained.model))
+    assert model.encoder.variant == variant
+    tolerance = {"int8": 0.05, "torch": 1e-5}[variant]
+    for [(label, score)], [(there, its_score)] in zip(
+        expected, served.inference.predict_fn(request, model).ranked, strict=True
+    ):
+        assert there == label
+        assert its_score == pytest.approx(score, abs=tolerance)
+
+
+def test_a_variant_that_does_not_exist_is_refused(
+    served: SimpleNamespace, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEW_SHOT_VARIANT", "int4")
+    with pytest.raises(ValueError, match="FEW_SHOT_VARIANT is 'int4'; set one of int8, fp32"):
+        served.inference.model_fn(str(trained.model))
 
 
 def test_a_head_that_hides_a_pickle_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""Virtual environments of their own for other people's software, made once and kept in a cache.
+
+Peers pin libraries in ways that do not go together with ours or with each other's. An environment
+may borrow the packages of the running interpreter, so that the same torch serves everywhere and is
+not fetched again. This module must not know what is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Return where environments are kept: ``$XDG_CACHE_HOME/sagemaker-nlp-workshop``."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "sagemaker-nlp-workshop"
+
+
+def environment(name: str, packages: Sequence[str], *, borrow: bool = False) -> Path:
+    """Return the folder of an environment with these packages, which is made if need be.
+
+    Parameters
+    ----------
+    name : str
+        Of the environment.
+    packages : sequence of str
+        What pip is asked for; another list is another environment.
+    borrow : bool
+        Whether what is not installed there comes from the running interpreter's environment.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If pip cannot install them; what it says is shown.
+    """
+    wanted = "\n".join([sys.version, str(borrow and sys.prefix), *packages])
+    digest = hashlib.sha256(wanted.encode()).hexdigest()[:10]
+    folder = cache_folder() / f"{name}-{digest}"
+    done = folder / "complete"
+    if done.exists():
+        return folder
+    print(f"Making {folder} ({', '.join(packages)})", file=sys.stderr, flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    command = [str(python), "-m", "pip", "install", "--quiet", *packages]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    if borrow:
+        [site] = (folder / "lib").glob("python*/site-packages")
+        # Written last, so that pip does not see it; and entries of a .pth come last on the path, so
+        # that what is installed here has precedence.
+        (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    done.touch()
+    return folder
