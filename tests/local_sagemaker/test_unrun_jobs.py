@@ -297,7 +297,7 @@ def test_jobs_have_their_names_within_a_category(client: Any, name: str) -> None
         )
         return str(answer["JobArn"])
 
-    tuned, judged = create("AgentRFT"), create("DataQualityEvaluation")
+    tuned, judged = create("AgentRFT"), create("AgentRFTEvaluation")
     assert tuned.endswith(f":job/AgentRFT/{name}")
     assert tuned != judged
     described = client.describe_job(JobName=name, JobCategory="AgentRFT")
@@ -307,4 +307,4 @@ def test_jobs_have_their_names_within_a_category(client: Any, name: str) -> None
     client.delete_job(JobName=name, JobCategory="AgentRFT")
     client.delete_job(JobName=name, JobCategory="AgentRFT")
     refused(client.describe_job, "ResourceNotFound", JobName=name, JobCategory="AgentRFT")
-    client.describe_job(JobName=name, JobCategory="DataQualityEvaluation")
+    client.describe_job(JobName=name, JobCategory="AgentRFTEvaluation")
