@@ -36,6 +36,7 @@ METRICS = (
     "train:loss",
     "train:accuracy",
     "train:seconds",
+    "dev:accuracy",
     "test:rows",
     "test:accuracy",
     "test:macro_f1",

@@ -9,11 +9,11 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from classifier import Recipe
+from recipe import RECIPES, Recipe
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -34,6 +34,8 @@ class Settings:
         Where the model and the reports are written.
     recipe : Recipe
         How to train.
+    dev_share : float
+        Share of the training rows that are held out to watch the training on; 0 for none.
     """
 
     train: Path
@@ -43,6 +45,7 @@ class Settings:
     model_dir: Path
     output_data_dir: Path
     recipe: Recipe
+    dev_share: float
 
 
 def read_settings(argv: Sequence[str] | None = None) -> Settings:
@@ -63,16 +66,29 @@ def read_settings(argv: Sequence[str] | None = None) -> Settings:
         model_id=given.model_id,
         model_dir=given.model_dir,
         output_data_dir=given.output_data_dir or given.model_dir / "report",
-        recipe=Recipe(
-            seed=given.seed,
-            c=given.c,
-            label_names=given.label_names,
-            max_steps=given.max_steps,
-            num_iterations=given.num_iterations,
-            batch_size=given.batch_size,
-            learning_rate=given.learning_rate,
-        ),
+        recipe=_recipe(parser, given),
+        dev_share=given.dev_share,
     )
+
+
+def _recipe(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Recipe:
+    """Make the chosen recipe; a hyperparameter of another one is a mistake worth telling."""
+    kind = RECIPES[given.recipe]
+    known = {field.name for field in fields(kind)}
+    wanted = {
+        name: value
+        for name in _HYPERPARAMETERS
+        if (value := getattr(given, name, None)) is not None
+    }
+    if foreign := sorted(set(wanted) - known):
+        flag = "--" + foreign[0].replace("_", "-")
+        owners = [
+            name for name, other in RECIPES.items() if foreign[0] in {f.name for f in fields(other)}
+        ]
+        parser.error(
+            f"{flag} belongs to --recipe {' or '.join(owners)}, not to {given.recipe}; leave it out"
+        )
+    return kind(**wanted)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,47 +110,25 @@ def _parser() -> argparse.ArgumentParser:
         default=_path("SM_OUTPUT_DATA_DIR"),
         help="reports go here (outside a job: MODEL_DIR/report)",
     )
-    recipe = parser.add_argument_group("recipe")
+    group = parser.add_argument_group("recipe")
+    _option(group, "--recipe", choices=sorted(RECIPES), default="fast", help="how to train")
+    _option(group, "--model-id", default=DEFAULT_MODEL, help="base model when --model is not given")
     _option(
-        recipe, "--model-id", default=DEFAULT_MODEL, help="base model when --model is not given"
+        group,
+        "--dev-share",
+        type=_share,
+        default=0.0,
+        help="share of each label's training rows to hold out, for dev:accuracy and calibration",
     )
-    _option(recipe, "--seed", type=_whole(0, 2**32 - 1), default=Recipe.seed, help="random seed")
-    _option(recipe, "--c", type=_positive, default=Recipe.c, help="C of the logistic regression")
-    _option(
-        recipe,
-        "--label-names",
-        type=_boolean,
-        default=Recipe.label_names,
-        help="use every label's name as one more example of it",
-    )
-    _option(
-        recipe,
-        "--max-steps",
-        type=_whole(0),
-        default=Recipe.max_steps,
-        help="limit of contrastive steps on the body; 0 with num_iterations 0: the body is frozen",
-    )
-    _option(
-        recipe,
-        "--num-iterations",
-        type=_whole(0),
-        default=Recipe.num_iterations,
-        help="SetFit's contrastive pairs per example and kind",
-    )
-    _option(
-        recipe,
-        "--batch-size",
-        type=_whole(1),
-        default=Recipe.batch_size,
-        help="pairs per contrastive step",
-    )
-    _option(
-        recipe,
-        "--learning-rate",
-        type=_positive,
-        default=Recipe.learning_rate,
-        help="of the contrastive steps",
-    )
+    hyperparameters = parser.add_argument_group("hyperparameters (defaults are the recipe's own)")
+    for name, (kind, text) in _HYPERPARAMETERS.items():
+        _option(
+            hyperparameters,
+            "--" + name.replace("_", "-"),
+            type=kind,
+            default=argparse.SUPPRESS,
+            help=f"{text}; {_defaults(name)}",
+        )
     return parser
 
 
@@ -170,6 +164,32 @@ def _positive(text: str) -> float:
     return value
 
 
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 0.5:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 0.5")
+    return value
+
+
+def _part(text: str) -> float:
+    value = _positive(text)
+    if value > 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and at most 1")
+    return value
+
+
+def _defaults(name: str) -> str:
+    """Say what the recipes that have a hyperparameter use when it is not given."""
+    return ", ".join(
+        f"{recipe}: {getattr(kind, name)}"
+        for recipe, kind in RECIPES.items()
+        if hasattr(kind, name)
+    )
+
+
 def _whole(low: int, high: int | None = None) -> Any:
     def convert(text: str) -> int:
         try:
@@ -182,3 +202,17 @@ def _whole(low: int, high: int | None = None) -> Any:
         return value
 
     return convert
+
+
+# By name: how it is read, and what it is. `RECIPES` says which recipe has which.
+_HYPERPARAMETERS: dict[str, tuple[Any, str]] = {
+    "seed": (_whole(0, 2**32 - 1), "random seed"),
+    "c": (_positive, "C of the logistic regression"),
+    "label_names": (_boolean, "use every label's name as one more example of it"),
+    "epochs": (_whole(1), "how often every example is seen"),
+    "learning_rate": (_positive, "of the encoder"),
+    "trained_layers": (_part, "share of the encoder's layers that learn, from the top"),
+    "num_iterations": (_whole(0), "SetFit's pairs per example and kind"),
+    "max_steps": (_whole(0), "limit of contrastive steps, 0 for none"),
+    "batch_size": (_whole(1), "pairs per contrastive step"),
+}

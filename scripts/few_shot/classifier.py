@@ -1,75 +1,28 @@
-"""The few-shot recipe: a sentence encoder (the body) and a logistic regression (the head).
+"""A few-shot classifier: a fine-tuned or frozen sentence encoder with a logistic regression on it.
 
-SetFit's idea in two parts. The body may be fine-tuned with a few contrastive steps; by default it
-is left as it is, which on Banking77 is both faster and more accurate. The head is fitted on the
-embeddings. This module must not know of files of examples, of reports, or of SageMaker.
+Puts the parts of a recipe together; each part is a module of its own. This module must not know of
+files of examples, of reports, or of SageMaker.
 """
 
 from __future__ import annotations
 
-import math
-import random
 import re
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pairs
+import prototypes
+from body import Embeddings
 from linear_head import LinearHead
-from numpy.typing import NDArray
+from prototypes import OnLoss
+from recipe import FastRecipe, Recipe, SetFitRecipe
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from setfit import SetFitModel
     from sklearn.linear_model import LogisticRegression
-
-EMBED_CHUNK = 256
-EMBED_BATCH = 32
-LOSS_LINES = 20
-# SetFit lists every pair of rows before it draws some: 24 bytes each, 1.2 GB for 10,000 rows.
-MAX_CONTRASTIVE_ROWS = 10_000
-
-Embeddings = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a classifier is trained.
-
-    Attributes
-    ----------
-    seed : int
-        Seeds everything random; the same seed on the same machine gives the same model.
-    c : float
-        Inverse of the head's regularisation strength. The embeddings have unit length, so one
-        value suits every body. 10 gains three points over scikit-learn's 1 on Banking77.
-    label_names : bool
-        Whether each label's own name, as words, is one more example of it.
-    max_steps : int
-        Upper limit of contrastive steps on the body; 0 with `num_iterations` 0 leaves it frozen.
-    num_iterations : int
-        SetFit's own measure: pairs of each kind (same label, other label) drawn per example.
-    batch_size : int
-        Pairs per contrastive step.
-    learning_rate : float
-        Of the body.
-    """
-
-    seed: int = 0
-    c: float = 10.0
-    label_names: bool = True
-    max_steps: int = 0
-    num_iterations: int = 0
-    batch_size: int = 16
-    learning_rate: float = 2e-5
-
-    def contrastive_steps(self, rows: int) -> int:
-        """Return how many contrastive steps will be made on `rows` examples."""
-        if not self.num_iterations:
-            return self.max_steps
-        steps = math.ceil(2 * self.num_iterations * rows / self.batch_size)
-        return min(steps, self.max_steps) if self.max_steps else steps
 
 
 def label_as_words(label: str) -> str:
@@ -84,84 +37,11 @@ def label_as_words(label: str) -> str:
     return words if any(character.isalpha() for character in words) else ""
 
 
-def with_label_names(texts: list[str], labels: list[str]) -> tuple[list[str], list[str]]:
+def with_label_names(texts: Sequence[str], labels: Sequence[str]) -> tuple[list[str], list[str]]:
     """Append the name of every label that says something as one more example of it."""
     named = [(label_as_words(label), label) for label in sorted(set(labels))]
     named = [(words, label) for words, label in named if words]
     return [*texts, *(words for words, _ in named)], [*labels, *(label for _, label in named)]
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and torch."""
-    import torch
-
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-
-
-def load_body(model: str, local: bool) -> SentenceTransformer:
-    """Load the sentence encoder.
-
-    Parameters
-    ----------
-    model : str
-        A folder, or a name on the Hugging Face hub.
-    local : bool
-        Whether `model` is a folder; then nothing is asked of the network.
-    """
-    from sentence_transformers import SentenceTransformer
-
-    return SentenceTransformer(model, local_files_only=local)
-
-
-def embed(
-    body: SentenceTransformer,
-    texts: Sequence[str],
-    on_progress: Callable[[int], None],
-) -> Embeddings:
-    """Return unit-length embeddings, shape (n_texts, n_features).
-
-    Parameters
-    ----------
-    body : SentenceTransformer
-        The encoder.
-    texts : sequence of str
-        At least one text.
-    on_progress : callable
-        Called with the number of texts done so far.
-    """
-    # Long texts cost by the longest of their batch, so batches are made of neighbours in length.
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    parts: list[Embeddings] = []
-    for start in range(0, len(order), EMBED_CHUNK):
-        chunk = [texts[i] for i in order[start : start + EMBED_CHUNK]]
-        parts.append(
-            body.encode(
-                chunk, batch_size=EMBED_BATCH, normalize_embeddings=True, show_progress_bar=False
-            )
-        )
-        on_progress(min(start + EMBED_CHUNK, len(order)))
-    embeddings: Embeddings = np.concatenate(parts)[np.argsort(order)]
-    return embeddings
-
-
-def fit_head(
-    embeddings: Embeddings, labels: list[str], c: float
-) -> tuple[LogisticRegression, LinearHead]:
-    """Fit the logistic regression; return it as scikit-learn's object and as plain arrays."""
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=c, max_iter=1000)
-    model.fit(embeddings, np.array(labels, dtype=np.str_))
-    return model, LinearHead.from_logistic_regression(model)
-
-
-def assemble(body: SentenceTransformer, head: LogisticRegression, labels: list[str]) -> SetFitModel:
-    """Put body and head together as a SetFit model, which can be saved and shared."""
-    from setfit import SetFitModel
-
-    return SetFitModel(model_body=body, model_head=head, normalize_embeddings=True, labels=labels)
 
 
 def fine_tune(
@@ -169,71 +49,58 @@ def fine_tune(
     texts: list[str],
     labels: list[str],
     recipe: Recipe,
-    on_step: Callable[[int, int, float], None],
-) -> None:
-    """Fine-tune `body` in place with SetFit's contrastive pairs.
+    on_step: OnLoss,
+    on_epoch: OnLoss,
+) -> int:
+    """Change `body` in place as the recipe says; return the number of steps made.
 
     Parameters
     ----------
     body : SentenceTransformer
-        The encoder; changed in place.
+        The encoder.
     texts, labels : list of str
         The examples.
     recipe : Recipe
-        Its `contrastive_steps` must be above 0.
-    on_step : callable
-        Called with (step, steps, mean loss since the last call) about twenty times.
-
-    Raises
-    ------
-    ValueError
-        If there are more rows than SetFit can list the pairs of.
+        ``frozen`` makes no step.
+    on_step, on_epoch : callable
+        Called with (step, steps, loss): `on_step` after every step of ``fast``, `on_epoch` with
+        the mean loss after each epoch of it, and about twenty times by ``setfit``.
     """
-    if len(texts) > MAX_CONTRASTIVE_ROWS:
-        raise ValueError(
-            f"Contrastive steps on {len(texts)} rows would list {len(texts) ** 2 // 2:,} pairs. "
-            f"Use at most {MAX_CONTRASTIVE_ROWS:,} rows, or leave the body frozen (max_steps 0 "
-            "and num_iterations 0)."
-        )
-    from datasets import Dataset
-    from setfit import SetFitModel, Trainer, TrainingArguments
-    from transformers import PrinterCallback, ProgressCallback, TrainerCallback
+    if isinstance(recipe, FastRecipe):
+        return prototypes.fine_tune(body, texts, labels, recipe, on_step, on_epoch)
+    if isinstance(recipe, SetFitRecipe) and recipe.steps(len(texts)):
+        pairs.fine_tune(body, texts, labels, recipe, on_epoch)
+        return recipe.steps(len(texts))
+    return 0
 
-    steps = recipe.contrastive_steps(len(texts))
-    codes = {label: code for code, label in enumerate(sorted(set(labels)))}
 
-    class Report(TrainerCallback):
-        def on_log(self, _: Any, state: Any, __: Any, **kwargs: Any) -> None:
-            loss = (kwargs.get("logs") or {}).get("embedding_loss")
-            if loss is not None:
-                on_step(state.global_step, steps, float(loss))
+def fit_head(embeddings: Embeddings, labels: Sequence[str], c: float) -> LogisticRegression:
+    """Return a logistic regression fitted on unit-length embeddings."""
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
-    with tempfile.TemporaryDirectory() as scratch:
-        trainer = Trainer(
-            model=SetFitModel(model_body=body, normalize_embeddings=True),
-            args=TrainingArguments(
-                output_dir=scratch,
-                batch_size=recipe.batch_size,
-                num_epochs=1,
-                max_steps=steps,
-                num_iterations=recipe.num_iterations or None,
-                body_learning_rate=recipe.learning_rate,
-                seed=recipe.seed,
-                logging_strategy="steps",
-                logging_steps=max(1, steps // LOSS_LINES),
-                # SetFit's defaults look for mlflow and write checkpoints every 500 steps.
-                report_to="none",
-                save_strategy="no",
-                show_progress_bar=False,
-            ),
-            # Not used, since SetFit never evaluates here, but its default is fetched from the hub.
-            metric=lambda _predicted, _true: {},
-            callbacks=[Report()],
-        )
-        # Otherwise torch warns about it wherever there is no GPU.
-        trainer.st_trainer.args.dataloader_pin_memory = body.device.type == "cuda"
-        for callback in (ProgressCallback, PrinterCallback):
-            trainer.remove_callback(callback)
-        data = Dataset.from_dict({"text": texts, "label": [codes[label] for label in labels]})
-        trainer.train_embeddings(*trainer.dataset_to_parameters(data))
-    body.eval()
+    model = LogisticRegression(C=c, max_iter=1000)
+    # On problems this small the threads of BLAS wait for each other: thirty times the CPU time.
+    with threadpool_limits(1, "blas"), warnings.catch_warnings():
+        # One example per class looks like a regression problem to scikit-learn; it is none.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        model.fit(embeddings, np.array(labels, dtype=np.str_))
+    return model
+
+
+def sharpened(model: LogisticRegression, temperature: float) -> LinearHead:
+    """Divide the logits of a fitted head by a temperature, in place; return it as plain arrays.
+
+    So every reader of the model (SetFit, an endpoint) gives calibrated probabilities without
+    knowing of a temperature. The answers stay the same.
+    """
+    model.coef_ /= temperature
+    model.intercept_ /= temperature
+    return LinearHead.from_logistic_regression(model)
+
+
+def assemble(body: SentenceTransformer, head: LogisticRegression, labels: list[str]) -> SetFitModel:
+    """Put body and head together as a SetFit model, which can be saved and shared."""
+    from setfit import SetFitModel
+
+    return SetFitModel(model_body=body, model_head=head, normalize_embeddings=True, labels=labels)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
+import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,6 +55,40 @@ class Examples:
     def label_set(self) -> list[str]:
         """The distinct labels, sorted."""
         return sorted(set(self.labels))
+
+    def subset(self, rows: list[int]) -> Examples:
+        """Return some of the rows, as if the file held no others."""
+        texts, labels = self.texts, self.labels
+        return Examples(self.path, self.sha256, [texts[i] for i in rows], [labels[i] for i in rows])
+
+    def split(self, share: float, seed: int) -> tuple[Examples, Examples]:
+        """Hold out a share of every label's rows; every label keeps at least one.
+
+        Returns
+        -------
+        tuple of Examples
+            What is left, and what was held out.
+
+        Raises
+        ------
+        DataError
+            If nothing can be held out because every label has one row.
+        """
+        rng = random.Random(seed)
+        rows_of: dict[str, list[int]] = {}
+        for row, label in enumerate(self.labels):
+            rows_of.setdefault(label, []).append(row)
+        held: set[int] = set()
+        for label in sorted(rows_of):
+            rows = rows_of[label]
+            held.update(rng.sample(rows, min(math.ceil(share * len(rows)), len(rows) - 1)))
+        if not held:
+            raise DataError(
+                f"No row of {self.path} can be held out: every label has a single one. Leave "
+                "--dev-share out."
+            )
+        left = [row for row in range(len(self)) if row not in held]
+        return self.subset(left), self.subset(sorted(held))
 
     def labels_with_one_example(self) -> list[str]:
         """Return the labels that occur once, sorted."""

@@ -20,17 +20,21 @@ Name                       Regex
 ``train:loss``             ``train:loss=([0-9.]+)``
 ``train:accuracy``         ``train:accuracy=([0-9.]+)``
 ``train:seconds``          ``train:seconds=([0-9.]+)``
+``dev:accuracy``           ``dev:accuracy=([0-9.]+)``
 ``test:rows``              ``test:rows=([0-9]+)``
 ``test:accuracy``          ``test:accuracy=([0-9.]+)``
 ``test:macro_f1``          ``test:macro_f1=([0-9.]+)``
 ``test:seconds``           ``test:seconds=([0-9.]+)``
 =========================  ====================================
 
-``train:loss`` is the head's cross-entropy (nats) on the training rows, ``train:seconds`` the time
-for embedding, contrastive steps and head; loading libraries and the base model is not in it.
+``train:contrastive_loss`` is the loss of the encoder's fine-tuning, after each epoch (``setfit``:
+about twenty times), ``train:loss`` the head's cross-entropy (nats) on the training rows,
+``train:seconds`` the time for embedding, fine-tuning, head and calibration; loading libraries and
+the base model is not in it. ``dev:accuracy`` is there when ``--dev-share`` holds rows out: after
+each epoch of ``fast``, and at the end.
 
 The same figures go to the SageMaker Experiments run that ``EXPERIMENT_NAME`` and ``RUN_NAME``
-name, if they are set, with the number of contrastive steps made so far as their step.
+name, if they are set, with the number of fine-tuning steps made so far as their step.
 
 The model folder is described in `model_folder`, the reports in `report.write_report`.
 """
@@ -46,25 +50,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
 from arguments import Settings, read_settings
-from classifier import (
-    Recipe,
-    assemble,
-    embed,
-    fine_tune,
-    fit_head,
-    load_body,
-    seed_everything,
-    with_label_names,
-)
-from examples import DataError, Examples, compare, read_channel
+from body import embed, load_body
+from calibration import expected_calibration_error
+from examples import DataError, Examples
+from fitting import Fitted, Fitting
+from inputs import Data, base_model, read_data, warn_about_long_texts
+from model_card import write_card
 from model_folder import save_model, versions, write_facts
+from onnx_export import PARITY_TEXTS, Reference, prepare
+from recipe import name_of
 from report import Evaluation, write_report
 from tracking import RunTracker
-from training_log import TrainingLog, warn
+from training_log import TrainingLog
 
 if TYPE_CHECKING:
-    from linear_head import LinearHead
+    from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
 
@@ -101,89 +103,73 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(settings: Settings, tracker: RunTracker) -> None:
     log = TrainingLog(tracker)
     recipe = settings.recipe
-    train, test = _read_examples(settings, log)
-    base = _base_model(settings)
-    tracker.log_parameters({"base_model": base, **asdict(recipe)})
+    data = read_data(settings, log)
+    base = base_model(settings)
+    tracker.log_parameters({"base_model": base, "recipe": name_of(recipe), **asdict(recipe)})
 
     body, load_seconds = _load(base, settings.model is not None, log)
-    _warn_about_long_texts(body, train)
-    model, head, figures = _fit(body, train, recipe, log)
-    save_model(settings.model_dir, model, head)
+    warn_about_long_texts(data.train, body.max_seq_length)
+    fitted = Fitting(body, data, recipe, log).run()
+    save_model(settings.model_dir, fitted.model, fitted.head)
 
-    metrics: dict[str, Any] = {
-        "accuracy": None,
-        "macro_f1": None,
-        "train_rows": len(train),
-        "test_rows": 0,
-        "labels": len(head.labels),
-        "train_loss": figures["train:loss"],
-        "train_accuracy": figures["train:accuracy"],
-        "seconds": {"load": load_seconds, "train": figures["train:seconds"]},
-        "recipe": asdict(recipe),
-        "seed": recipe.seed,
-        "base_model": base,
-        "train_sha256": train.sha256,
-        "versions": versions(),
-    }
+    metrics = _facts(settings, base, data, fitted, load_seconds)
     files: list[Path] = []
-    if test:
-        steps = recipe.contrastive_steps(figures["examples"])
-        evaluation, seconds = _evaluate(body, head, test, log, steps)
+    reference: Reference | None = None
+    if data.test:
+        test = data.test
+        evaluation, figures, embeddings = _evaluate(body, fitted, test, log)
+        reference = Reference(test.texts, embeddings)
         metrics |= {
             "accuracy": evaluation.accuracy,
             "macro_f1": evaluation.macro_f1,
+            "calibration_error": figures["calibration_error"],
             "test_rows": len(test),
             "test_sha256": test.sha256,
-            "test_labels_not_in_train": sorted(set(test.labels) - set(train.labels)),
+            "test_labels_not_in_train": sorted(set(test.labels) - set(data.train.labels)),
         }
-        metrics["seconds"]["test"] = seconds
-        files = write_report(evaluation, settings.output_data_dir)
+        metrics["seconds"]["test"] = figures["test:seconds"]
+    if scored := evaluation if data.test else fitted.dev:
+        files = write_report(scored, settings.output_data_dir)
+    head = fitted.head
+    metrics["serving"] = _make_servable(
+        settings.model_dir, body, fitted, data.train, reference, log
+    )
     files += write_facts([settings.model_dir, settings.output_data_dir], head.labels, metrics)
+    files.append(write_card(settings.model_dir, head.labels, metrics))
     for file in files:
         tracker.log_file(file)
     log.stage("done", {"model": str(settings.model_dir), "output": str(settings.output_data_dir)})
 
 
-def _read_examples(settings: Settings, log: TrainingLog) -> tuple[Examples, Examples | None]:
-    """Read and check both files before anything slow starts."""
-    train = read_channel(settings.train, "train.csv")
-    known = train.label_set
-    if len(known) < 2:
-        raise DataError(
-            f"{train.path} has one label only ({known[0]!r}). A classifier needs at least two."
-        )
-    if single := train.labels_with_one_example():
-        warn(f"{len(single)} labels have a single training example, among them {single[0]!r}.")
-    contradictions = train.contradictions()
-    for text, labels in list(contradictions.items())[:3]:
-        warn(
-            f"{_excerpt(text)!r} is a training text of {len(labels)} labels: {', '.join(labels)}."
-            f" ({len(contradictions)} such texts in all.)"
-        )
-    figures: dict[str, int] = {"train:rows": len(train), "labels": len(known)}
-    if settings.test is None:
-        log.stage("data", figures)
-        return train, None
-
-    test = read_channel(settings.test, "test.csv")
-    for message in compare(train, test):
-        warn(message)
-    log.stage("data", {**figures, "test:rows": len(test)})
-    return train, test
-
-
-def _base_model(settings: Settings) -> str:
-    folder = settings.model
-    if folder is None:
-        return settings.model_id
-    if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
-        present = ", ".join(sorted(p.name for p in folder.iterdir())) if folder.is_dir() else ""
-        raise DataError(
-            f"{folder} holds no model: modules.json (Sentence Transformers) or config.json "
-            f"(transformers) is missing; it holds: {present or 'nothing'}. Send the unpacked files "
-            "of a model as channel 'model', or leave the channel out and name one with --model-id."
-        )
-    return str(folder)
+def _facts(
+    settings: Settings, base: str, data: Data, fitted: Fitted, load_seconds: float
+) -> dict[str, Any]:
+    """Return what ``metrics.json`` says of the training itself."""
+    return {
+        "accuracy": None,
+        "macro_f1": None,
+        "calibration_error": None,
+        "dev_accuracy": fitted.dev.accuracy if fitted.dev else None,
+        "train_rows": len(data.train),
+        "dev_rows": len(data.dev) if data.dev else 0,
+        "test_rows": 0,
+        "labels": len(fitted.head.labels),
+        "train_loss": fitted.figures["train:loss"],
+        "train_accuracy": fitted.figures["train:accuracy"],
+        "seconds": {
+            "load": load_seconds,
+            "train": fitted.figures["train:seconds"],
+            "train_cpu": fitted.cpu_seconds,
+        },
+        "recipe": {"name": name_of(settings.recipe), **asdict(settings.recipe)},
+        "steps": fitted.steps,
+        "precision": fitted.precision,
+        "calibration": asdict(fitted.calibration),
+        "seed": settings.recipe.seed,
+        "base_model": base,
+        "train_sha256": data.train.sha256,
+        "versions": versions(),
+    }
 
 
 def _load(base: str, local: bool, log: TrainingLog) -> tuple[SentenceTransformer, float]:
@@ -200,68 +186,57 @@ def _load(base: str, local: bool, log: TrainingLog) -> tuple[SentenceTransformer
     return body, time.monotonic() - started
 
 
-def _fit(
-    body: SentenceTransformer, train: Examples, recipe: Recipe, log: TrainingLog
-) -> tuple[Any, LinearHead, dict[str, Any]]:
-    """Train; return the SetFit model, its head as arrays, and the figures of the training."""
-    started = time.monotonic()
-    seed_everything(recipe.seed)
-    texts, labels = train.texts, train.labels
-    if recipe.label_names:
-        texts, labels = with_label_names(texts, labels)
-    steps = recipe.contrastive_steps(len(texts))
-    if steps:
-        log.stage("contrastive", {"step": f"0/{steps}"})
-        fine_tune(
-            body,
-            texts,
-            labels,
-            recipe,
-            lambda step, of, loss: log.stage(
-                "contrastive", {"step": f"{step}/{of}", "train:contrastive_loss": loss}, step
-            ),
-        )
-    embeddings = embed(
-        body, texts, lambda done: log.heartbeat("embed_train", {"rows": f"{done}/{len(texts)}"})
-    )
-    classifier, head = fit_head(embeddings, labels, recipe.c)
-    probabilities = head.probabilities(embeddings[: len(train)])
-    fitted = Evaluation.of(train.texts, train.labels, probabilities, head.labels)
-    figures: dict[str, Any] = {
-        "examples": len(texts),
-        "train:loss": head.cross_entropy(probabilities, train.labels),
-        "train:accuracy": fitted.accuracy,
-        "train:seconds": time.monotonic() - started,
-    }
-    log.stage("head", figures, steps)
-    return assemble(body, classifier, head.labels), head, figures
-
-
 def _evaluate(
-    body: SentenceTransformer, head: LinearHead, test: Examples, log: TrainingLog, step: int
-) -> tuple[Evaluation, float]:
+    body: SentenceTransformer, fitted: Fitted, test: Examples, log: TrainingLog
+) -> tuple[Evaluation, dict[str, float], NDArray[np.float32]]:
+    """Score the test rows; return the answers, the figures and the rows' embeddings."""
     started = time.monotonic()
+    head = fitted.head
     embeddings = embed(
         body, test.texts, lambda done: log.heartbeat("embed_test", {"rows": f"{done}/{len(test)}"})
     )
     probabilities = head.probabilities(embeddings)
     evaluation = Evaluation.of(test.texts, test.labels, probabilities, head.labels)
-    seconds = time.monotonic() - started
+    column = {label: number for number, label in enumerate(head.labels)}
+    # A label that is not in the training rows has no column and is always wrong.
+    truth = np.array([column.get(label, -1) for label in test.labels])
     figures = {
         "test:accuracy": evaluation.accuracy,
         "test:macro_f1": evaluation.macro_f1,
-        "test:seconds": seconds,
+        "calibration_error": expected_calibration_error(probabilities, truth),
+        "test:seconds": time.monotonic() - started,
     }
-    log.stage("evaluate", figures, step)
-    return evaluation, seconds
+    log.stage("evaluate", figures, fitted.steps)
+    return evaluation, figures, embeddings
 
 
-def _warn_about_long_texts(body: SentenceTransformer, train: Examples) -> None:
-    limit = body.max_seq_length
-    # A word is at least one token, so no text that fits is counted.
-    cut = sum(len(text.split()) > limit for text in train.texts) if limit else 0
-    if cut:
-        warn(f"{cut} training texts are longer than the model's {limit} tokens and are cut there.")
+def _make_servable(
+    folder: Path,
+    body: SentenceTransformer,
+    fitted: Fitted,
+    train: Examples,
+    unseen: Reference | None,
+    log: TrainingLog,
+) -> dict[str, Any]:
+    """Write the ONNX form of the encoder; return what was measured and chosen."""
+    reference = unseen
+    if reference is None:
+        texts = train.texts[:PARITY_TEXTS]
+        reference = Reference(texts, embed(body, texts, lambda _: None))
+    facts = prepare(
+        folder,
+        fitted.head,
+        body.max_seq_length,
+        reference,
+        unseen=unseen is not None,
+        threshold=fitted.calibration.threshold,
+    )
+    shown = {
+        name: facts[name] for name in ("variant", "int8_agreement", "seconds") if name in facts
+    }
+    log.stage("serving", shown)
+    print(f"The model is served by {facts['variant']}. {facts['reason']}.", flush=True)
+    return facts
 
 
 def _quiet_libraries(offline: bool) -> None:
@@ -287,10 +262,6 @@ def _write_failure_file(error: Exception) -> None:
 
 def _stop(*_: Any) -> NoReturn:
     raise Stopped
-
-
-def _excerpt(text: str, limit: int = 60) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 if __name__ == "__main__":

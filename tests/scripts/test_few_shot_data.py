@@ -95,6 +95,13 @@ def test_what_cannot_be_scored_or_loaded_is_refused_before_training(tmp_path: Pa
         (["--max_steps", "-1"], "'-1' is not a whole number of at least 0"),
         (["--c", "0"], "'0' is not a number above 0"),
         (["--label_names", "maybe"], "'maybe' is neither True nor False"),
+        (["--recipe", "slow"], "invalid choice: 'slow'"),
+        (
+            ["--train", "x", "--model-dir", "m", "--max_steps", "5"],
+            "--max-steps belongs to --recipe setfit, not to fast",
+        ),
+        (["--trained_layers", "1.5"], "'1.5' is not a number above 0 and at most 1"),
+        (["--dev_share", "0.6"], "'0.6' is not a number from 0 to 0.5"),
         (["--shots", "8"], "unrecognized arguments: --shots 8"),
     ],
 )

@@ -59,13 +59,16 @@ def metrics_of(component: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_a_finished_job_leaves_settings_figures_and_files_in_its_run(
     client: Any, job: dict[str, str | Path]
 ) -> None:
-    result = run_train("--max_steps", "2", env={**job, "RUN_NAME": "finished"})
+    result = run_train(
+        "--recipe", "setfit", "--max_steps", "2", env={**job, "RUN_NAME": "finished"}
+    )
     assert result.returncode == 0, result.stderr
     assert "WARNING" not in result.stderr
     run = client.describe_trial_component(TrialComponentName=f"{EXPERIMENT}-finished")
     assert run["Status"]["PrimaryStatus"] == "Completed"
     assert run["Parameters"]["max_steps"] == {"NumberValue": 2.0}
-    assert run["Parameters"]["label_names"] == {"StringValue": "True"}
+    assert run["Parameters"]["label_names"] == {"StringValue": "False"}
+    assert run["Parameters"]["recipe"] == {"StringValue": "setfit"}
     metrics = metrics_of(run)
     assert metrics["train:contrastive_loss"]["Count"] == 2
     [accuracy] = re.findall("test:accuracy=([0-9.]+)", result.stdout)
@@ -83,7 +86,7 @@ def test_figures_arrive_while_the_job_runs_and_a_stopped_job_says_so(
     client: Any, job: dict[str, str | Path]
 ) -> None:
     process = subprocess.Popen(
-        [sys.executable, str(FEW_SHOT / "train.py"), "--max_steps", "100000"],
+        [sys.executable, str(FEW_SHOT / "train.py"), "--epochs", "100000"],
         env=script_environment({**job, "RUN_NAME": "stopped"}),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
