@@ -12,9 +12,11 @@ from pathlib import Path
 import boto3
 import psutil
 import pytest
+from botocore.credentials import Credentials
 
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.home import Home
+from tests.local_sagemaker.core_support import client_of, refused
 from tests.local_sagemaker.endpoint_support import Deployer, answering
 from tests.local_sagemaker.training_support import Jobs
 
@@ -115,6 +117,30 @@ def test_server_and_supervisor_killed_together(fresh: LocalSageMaker) -> None:
     # Whoever leaves its session and its environment, with nobody alive to be its parent, is the
     # one who gets away; the manual says so.
     hidden.kill()
+
+
+def test_keys_of_containers_that_a_kill_ended_are_worth_nothing(fresh: LocalSageMaker) -> None:
+    code = """
+        import os
+        def model_fn(d): pass
+        def transform_fn(m, d, c, a):
+            names = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
+            return ",".join(os.environ[f"AWS_{name}"] for name in names), a
+    """
+    deployer = Deployer(fresh)
+    name = deployer.deploy(code)
+    key = Credentials(*deployer.invoke(name)["Body"].split(","))
+    client_of("sts", key).get_caller_identity()
+    server = server_of(fresh)
+    server.kill()
+    server.wait()
+    fresh.start()
+    refused(client_of("sts", key).get_caller_identity, "InvalidClientTokenId", 403)
+    assert deployer.settled(name)["EndpointStatus"] == "InService"
+    new = Credentials(*deployer.invoke(name)["Body"].split(","))
+    client_of("sts", new).get_caller_identity()
+    deployer.delete(name)
+    refused(client_of("sts", new).get_caller_identity, "InvalidClientTokenId", 403)
 
 
 def test_a_server_that_was_stopped_for_a_while_goes_on(fresh: LocalSageMaker) -> None:
