@@ -105,3 +105,14 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
     text = (ROOT / "docs" / page).read_text() + (ROOT / "README.md").read_text()
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", text):
         assert (ROOT / target).exists() or (ROOT / "docs" / target).exists(), target
+
+
+@pytest.mark.parametrize("page", sorted(p.name for p in (ROOT / "docs").glob("*.md")))
+def test_links_within_a_page_lead_to_a_heading(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    # GitHub's anchors: lower case, hyphens for blanks, nothing else but letters and digits.
+    anchors = {
+        re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
