@@ -109,5 +109,5 @@ def test_a_client_hears_at_once_that_no_server_runs(
     fresh.close()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "gone")
-    with pytest.raises(Exception, match=f'Could not connect to the endpoint URL: "{url}/"'):
+    with pytest.raises(Exception, match=f"The local SageMaker at {url} is not running"):
         client.list_models()
