@@ -73,7 +73,7 @@ class Fleets:
         plan = WorkerPlan(
             container=container,
             environment=self._containers.environment(
-                container, role_arn=role, region=REGION, lifetime=None, own={}
+                container, role_arn=role, account=ACCOUNT, region=REGION, lifetime=None, own={}
             ),
             startup_timeout=startup_timeout,
             request_timeout=60,
