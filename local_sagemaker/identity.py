@@ -178,11 +178,10 @@ class Identity:
                 ),
             )
         limit = self._clock() - _KEPT_AFTER_EXPIRY
-        self._principals = {
-            key: principal
-            for key, principal in self._principals.copy().items()
-            if not principal.expired(limit)
-        }
+        # In place: a copy that is put back would bring back what another thread forgets meanwhile.
+        for key, principal in self._principals.copy().items():
+            if principal.expired(limit):
+                self._principals.pop(key, None)
         return credentials
 
     def principal(self, access_key: str) -> Principal | None:

@@ -10,7 +10,7 @@ import pytest
 
 from local_sagemaker.canonical import Scope, Signed, parse_query, signature_v4
 from local_sagemaker.errors import AWSError
-from local_sagemaker.identity import Identity
+from local_sagemaker.identity import Identity, Principal, UserKey
 from local_sagemaker.signatures import Refused, authenticate
 from local_sagemaker.store import Database
 
@@ -102,6 +102,25 @@ def test_what_is_no_role_or_no_session_name(identity: Identity, role: str, sessi
     with pytest.raises(AWSError) as caught:
         identity.assume_role(role, session, 900.0)
     assert (caught.value.code, caught.value.status) == ("ValidationError", 400)
+
+
+def test_a_key_that_is_taken_away_while_another_is_issued_stays_away(
+    identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = f"arn:aws:iam::{ACCOUNT}:user/ada"
+    identity.set_user_keys(ACCOUNT, [UserKey("AKIAADA", "secret", arn, "AIDAADA")])
+    assert identity.principal("AKIAADA") is not None
+    expired = Principal.expired
+
+    def meanwhile(principal: Principal, now: float) -> bool:
+        # As another thread would, while old keys are forgotten.
+        identity.set_user_keys(ACCOUNT, [])
+        return expired(principal, now)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Principal, "expired", meanwhile)
+        identity.issue(ACCOUNT, ROLE, "x", lifetime=900.0)
+    assert identity.principal("AKIAADA") is None
 
 
 def test_keys_issued_at_the_same_time_are_all_kept(identity: Identity) -> None:
