@@ -52,7 +52,8 @@ class JobComponents:
             is left out.
         """
         component = self._records.get(_key(job))
-        if component is None:
+        if component is None or "Job" not in component.private:
+            # It was deleted, or somebody made one of this name by hand.
             return
         kept = [Point(name, value, at) for name, value, at in points if abs(value) <= LARGEST_VALUE]
         self._series.append(component.arn, kept)
@@ -71,6 +72,7 @@ class JobComponents:
             # A job of this name was deleted, and here is another.
             self._series.forget(component.arn)
             self._replace(key, job, body)
+            self._join(job, component)
         elif any(component.body.get(name) != value for name, value in body.items()):
             self._replace(key, job, body)
 
@@ -94,13 +96,18 @@ class JobComponents:
             private={"Job": job.created},
         )
         self._records.insert(component)
-        trial = config.get("TrialName")
-        if trial is not None:
-            self._join(job, trial, component)
+        self._join(job, component)
 
-    def _join(self, job: Record, trial: str, component: Record) -> None:
+    def _join(self, job: Record, component: Record) -> None:
+        """Make the component a member of the trial that the job names, if it names one."""
+        trial = job.body.get("ExperimentConfig", {}).get("TrialName")
+        if trial is None:
+            return
         owner = (job.key.account, job.key.region)
         if self._records.get(Key(*owner, "Trial", trial.lower())) is None:
+            if job.modified > job.created:
+                # Both were deleted while the job went on: that must not keep it from ending.
+                return
             raise AWSError(
                 "ResourceNotFound",
                 f"Trial '{_prefix(job)}:experiment-trial/{trial.lower()}' does not exist. Create "

@@ -1,7 +1,9 @@
 """The trial component that a training job has of its own accord, through boto3 and the SDK."""
 
+import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -166,3 +168,43 @@ def test_a_component_that_somebody_made_is_theirs(client, start, name):
     kept = client.describe_trial_component(TrialComponentName=component)
     assert kept["Parameters"] == {"mine": {"StringValue": "yes"}}
     assert "Source" not in kept
+
+
+def test_a_second_job_of_a_name_joins_the_trial_that_it_names(client, start, name):
+    client.create_experiment(ExperimentName=name)
+    start()
+    client.delete_training_job(TrainingJobName=name)
+    client.create_trial(TrialName=f"{name}-trial", ExperimentName=name)
+    start(ExperimentConfig={"ExperimentName": name, "TrialName": f"{name}-trial"})
+    (found,) = client.list_trial_components(TrialName=f"{name}-trial")["TrialComponentSummaries"]
+    assert found["DisplayName"] == f"{name}-aws-training-job"
+
+
+def test_a_job_ends_though_its_trial_and_component_were_deleted(client, start, s3, bucket, name):
+    client.create_experiment(ExperimentName=name)
+    trial, component = f"{name}-trial", f"{name}-aws-training-job"
+    client.create_trial(TrialName=trial, ExperimentName=name)
+    # It goes on until an object says that both are deleted.
+    script = f"""import boto3, time
+s3 = boto3.client("s3")
+while not s3.list_objects_v2(Bucket="{bucket}", Prefix="deleted").get("Contents"):
+    time.sleep(0.05)
+print("loss=1")"""
+
+    def delete() -> None:
+        while not client.list_trial_components(TrialName=trial)["TrialComponentSummaries"]:
+            time.sleep(0.05)
+        client.disassociate_trial_component(TrialName=trial, TrialComponentName=component)
+        while client.describe_training_job(TrainingJobName=name)["SecondaryStatus"] != "Training":
+            time.sleep(0.05)
+        with suppress(client.exceptions.ResourceNotFound):
+            client.delete_trial_component(TrialComponentName=component)
+        client.delete_trial(TrialName=trial)
+        s3.put_object(Bucket=bucket, Key="deleted")
+
+    with ThreadPoolExecutor() as pool:
+        deleting = pool.submit(delete)
+        start(script, ExperimentConfig={"ExperimentName": name, "TrialName": trial})
+        deleting.result()
+    job = client.describe_training_job(TrainingJobName=name)
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
