@@ -10,7 +10,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 Context = Mapping[str, Sequence[str]]
@@ -76,11 +76,17 @@ def like(value: str, pattern: str) -> bool:
     return _compiled(pattern).fullmatch(value) is not None
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"([*?])", pattern)
-    wild = {"*": ".*", "?": "."}
-    return re.compile("".join(wild.get(part, re.escape(part)) for part in parts), re.DOTALL)
+    first, *rest = (
+        "".join("." if letter == "?" else re.escape(letter) for letter in part)
+        for part in pattern.split("*")
+    )
+    if rest:
+        # What lies between two stars is found at its first place and never sought again: trying
+        # all places for each would take a time exponential in their number.
+        first += "".join(f"(?>.*?{part})" for part in rest[:-1]) + f".*{rest[-1]}"
+    return re.compile(first, re.DOTALL)
 
 
 def _arn_like(value: str, pattern: str) -> bool:

@@ -42,7 +42,8 @@ class Policy:
                     raise PolicyError(f"{name}: Effect must be Allow or Deny")
                 if not ({"Action", "NotAction"} & statement.keys()):
                     raise PolicyError(f"{name}: a statement has neither Action nor NotAction")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+                _check(name, statement)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise PolicyError(f"{name} is not a policy: {error!r}") from error
         return cls(name, statements)
 
@@ -110,6 +111,16 @@ def _names(pattern: str, resource: str, context: Context) -> bool:
         return values[0] if values else found[0]
 
     return like(resource, _VARIABLE.sub(value, pattern))
+
+
+def _check(name: str, statement: Mapping[str, Any]) -> None:
+    """Refuse a statement whose elements are not of the types that policies have."""
+    for element in ("Action", "NotAction", "Resource", "NotResource"):
+        if not all(isinstance(one, str) for one in _listed(statement.get(element, []))):
+            raise PolicyError(f"{name}: {element} must be a text or a list of texts")
+    for operator, keys in statement.get("Condition", {}).items():
+        if not isinstance(keys, dict) or any(value == [] for value in keys.values()):
+            raise PolicyError(f"{name}: {operator} of Condition must be keys with their values")
 
 
 def _listed(value: Any) -> list[Any]:

@@ -97,7 +97,11 @@ class Iam:
                 self._journal.append(connection, *entries[0])
         self._moto.open(entries[0][0])
         for entry, expected in entries[1:]:
-            found = digest(self._moto.answer(entry))
+            try:
+                found = digest(self._moto.answer(entry))
+            except Exception:  # noqa: BLE001  (moto changed: one write must not cost all others)
+                _LOG.exception("moto cannot answer again what it answered at %s", entry.time)
+                found = ""
             if found != expected:
                 _LOG.warning(
                     "IAM's answer to a request of account %s is not the one of %s: moto changed. "

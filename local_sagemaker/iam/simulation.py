@@ -62,7 +62,7 @@ def simulate(params: dict[str, Any], principal: Principal) -> dict[str, Any]:
             for action in params["ActionNames"]
             for resource in params.get("ResourceArns") or ["*"]
         ]
-    except (PolicyError, ValueError) as error:
+    except (PolicyError, ValueError, OverflowError) as error:
         raise _invalid(str(error)) from error
     return {"EvaluationResults": results, "IsTruncated": False}
 

@@ -12,8 +12,11 @@ from botocore.credentials import Credentials
 
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.home import Home
+from local_sagemaker.iam.backend import MotoIam
+from local_sagemaker.iam.journal import Entry
 from local_sagemaker.iam.service import Iam
 from local_sagemaker.identity import Caller, Identity
+from local_sagemaker.protocol import Reply
 from local_sagemaker.settings import ACCOUNT
 from local_sagemaker.store import Database
 from tests.local_sagemaker.core_support import client_of, refused
@@ -147,6 +150,27 @@ class TestRoom:
             assert reply.status == 404
         # The one that opens the account.
         assert len(database.query("SELECT * FROM iam_journal")) == 1
+
+    def test_a_write_that_moto_cannot_answer_again_costs_no_other(
+        self, room: Any, caller: Caller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        database, iam = room
+        for name in (b"kept", b"lost", b"new"):
+            iam.forward(caller, b"Action=CreateUser&Version=2010-05-08&UserName=" + name)
+        answer = MotoIam.answer
+
+        def fails(moto: MotoIam, entry: Entry) -> Reply:
+            if entry.body.endswith(b"lost"):
+                raise NotImplementedError("not any more")
+            return answer(moto, entry)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(MotoIam, "answer", fails)
+            again = Iam(database, Identity(database, ACCOUNT))
+            listed = again.forward(caller, b"Action=ListUsers&Version=2010-05-08").body
+        assert b"kept" in listed
+        assert b"new" in listed
+        assert b"lost" not in listed
 
 
 def _fails(*_: Any) -> None:

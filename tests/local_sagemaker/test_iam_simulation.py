@@ -240,6 +240,12 @@ class TestPrincipal:
             "no condition operator Resembles",
         ),
         (document({"Action": "*"}), "GetObject", "is not an action"),
+        (document({"Action": [1]}), "s3:GetObject", "Action must be a text"),
+        (document({"Action": "*", "Resource": {}}), "s3:GetObject", "Resource must be a text"),
+        (document({"Action": "*", "Condition": ["k"]}), "s3:GetObject", "is not a policy"),
+        (document({"Action": "*", "Condition": {"Null": "k"}}), "s3:GetObject", "Null of"),
+        (document({"Action": "*", "Condition": {"Null": {"k": []}}}), "s3:GetObject", "Null of"),
+        ("[" * 100_000, "s3:GetObject", "is not a policy"),
     ],
 )
 def test_what_cannot_be_judged(policy: str, action: str, says: str) -> None:
@@ -251,3 +257,11 @@ def test_what_cannot_be_judged(policy: str, action: str, says: str) -> None:
         ActionNames=[action],
     )
     assert says in message
+
+
+def test_a_pattern_of_many_stars_is_judged_at_once() -> None:
+    # Trying all places for each star would take longer than anybody waits.
+    policy = document({"Action": "*", "Resource": f"arn:aws:s3:::{'*a' * 40}b"})
+    resource = f"arn:aws:s3:::{'a' * 900}"
+    assert custom(policy, "s3:GetObject", resource)["EvalDecision"] == "implicitDeny"
+    assert custom(policy, "s3:GetObject", f"{resource}b")["EvalDecision"] == "allowed"
