@@ -98,7 +98,7 @@ def _check(text: str) -> None:
     """Refuse what is no policy document."""
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise validation_exception(f"The ResourcePolicy is not JSON: {error}.") from error
     statements = document.get("Statement") if isinstance(document, dict) else None
     if isinstance(statements, dict):

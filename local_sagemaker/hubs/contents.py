@@ -87,6 +87,7 @@ class HubContents:
             shelf = self._shelf(caller, params)
             version = params.get("HubContentVersion") or self._next(shelf)
             _parts(version)
+            _parts(params["DocumentSchemaVersion"])
             record = self._new(caller, shelf, version, params)
             try:
                 self._records.insert(record)
@@ -226,7 +227,7 @@ def _shown(record: Record) -> dict[str, Any]:
 def _check_document(text: str) -> None:
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise validation_exception(f"The HubContentDocument is not JSON: {error}.") from error
     if not isinstance(document, dict):
         raise validation_exception("The HubContentDocument must be a JSON object.")

@@ -218,7 +218,7 @@ def _check_aliases(versions: list[dict[str, Any]]) -> None:
 def _check(text: str) -> None:
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise validation_exception(f"The PipelineDefinition is not JSON: {error}.") from error
     if not isinstance(document, dict):
         raise validation_exception("The PipelineDefinition must be a JSON object.")

@@ -93,7 +93,7 @@ class ModelCards:
 def _check(content: str) -> None:
     try:
         document = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise validation_exception(f"The Content of a model card is not JSON: {error}.") from error
     if not isinstance(document, dict):
         raise validation_exception("The Content of a model card must be a JSON object.")

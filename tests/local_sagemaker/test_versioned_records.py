@@ -278,3 +278,30 @@ def test_a_schedule_has_executed_nothing_and_alerts_nobody(client, name):
         EvaluationPeriod=1,
     )
     refused(client.start_monitoring_schedule, "NotImplemented", MonitoringScheduleName=name)
+
+
+def test_documents_that_are_nested_too_deep_are_refused(client: Any) -> None:
+    deep = "[" * 10_000
+    name = f"deep-{uuid.uuid4().hex[:12]}"
+    group = client.create_model_package_group(ModelPackageGroupName=name)
+    assert group["ModelPackageGroupArn"]
+    put = client.put_model_package_group_policy
+    refused(put, "ValidationException", 400, ModelPackageGroupName=name, ResourcePolicy=deep)
+    card = {"ModelCardName": name, "Content": deep, "ModelCardStatus": "Draft"}
+    refused(client.create_model_card, "ValidationException", 400, **card)
+    pipeline = {"PipelineName": name, "PipelineDefinition": deep, "RoleArn": ROLE}
+    refused(
+        client.create_pipeline, "ValidationException", 400, ClientRequestToken="t" * 32, **pipeline
+    )
+    client.create_hub(HubName=name, HubDescription="any")
+    content = {
+        "HubName": name,
+        "HubContentName": "deep",
+        "HubContentType": "Model",
+        "DocumentSchemaVersion": "1.0.0",
+    }
+    imported = client.import_hub_content
+    refused(imported, "ValidationException", 400, HubContentDocument=deep, **content)
+    # botocore's pattern would let this pass, and every list with MaxSchemaVersion fail.
+    content |= {"DocumentSchemaVersion": "1x0x0", "HubContentDocument": "{}"}
+    refused(imported, "ValidationException", 400, **content)
