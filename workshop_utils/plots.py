@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from workshop_utils.recorded import FewShotResults
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -82,6 +84,62 @@ def runs(table: pd.DataFrame, metrics: Sequence[str]) -> "Figure":
     axes.invert_yaxis()
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=len(metrics), frameon=False)
     return figure
+
+
+def recipes(
+    results: FewShotResults, own: tuple[int, float] | None = None, own_label: str = "your run"
+) -> "Figure":
+    """Draw recorded accuracy against shots, a line for each recipe and a band over its seeds.
+
+    Parameters
+    ----------
+    results
+        From `recorded.few_shot`. Runs that were cut short are drawn hollow, without a line.
+    own
+        Shots and accuracy of one more run, drawn as a star.
+    own_label
+        What the legend calls it.
+    """
+    figure, axes = _figure(8, 4.2)
+    points = results.points
+    order = points.groupby("recipe")["accuracy"].max().sort_values(ascending=False).index
+    for number, recipe in enumerate(order):
+        colour = _COLOURS[number % len(_COLOURS)]
+        chosen = points[points["recipe"] == recipe]
+        whole = chosen[chosen["complete"]].groupby("shots")["accuracy"]
+        cost = chosen.loc[chosen["shots"] == chosen["shots"].max(), "cpu_seconds"].mean()
+        label = f"{recipe} ({_duration(cost)} of CPU time at {chosen['shots'].max()} shots)"
+        if whole.ngroups:
+            mean = whole.mean()
+            axes.plot(mean.index, mean, marker="o", color=colour, label=label)
+            axes.fill_between(mean.index, whole.min(), whole.max(), color=colour, alpha=0.2, lw=0)
+        cut = chosen[~chosen["complete"]]
+        if len(cut):
+            axes.scatter(
+                cut["shots"],
+                cut["accuracy"],
+                facecolors="none",
+                edgecolors=colour,
+                s=50,
+                label=f"{label}: cut short" if not whole.ngroups else None,
+            )
+    if own is not None:
+        axes.plot(*own, marker="*", markersize=18, color="black", linestyle="", label=own_label)
+    shots = sorted(set(points["shots"]) | ({own[0]} if own else set()))
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(shots, list(map(str, shots)))
+    axes.minorticks_off()
+    axes.set_xlabel("examples of each intent")
+    axes.set_ylabel("accuracy")
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.16))
+    axes.set_title(
+        "Recorded on the real Banking77; a band is the range over the seeds", fontsize=10
+    )
+    return figure
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def trials(table: pd.DataFrame, baseline: float | None = None) -> "Figure":

@@ -63,7 +63,8 @@ def test_runs_are_compared_and_more_shots_help(lab: NotebookNode) -> None:
 
 
 def test_pictures_are_drawn(lab: NotebookNode) -> None:
-    for cell_id in ("plot-distribution", "plot-runs", "plot-report", "confusion-matrix"):
+    pictures = "distribution recipes runs own report".split()
+    for cell_id in [*(f"plot-{name}" for name in pictures), "confusion-matrix"]:
         assert shown(lab, cell_id, "image/png"), cell_id
 
 

@@ -1,10 +1,13 @@
 """Pictures draw what they are given."""
 
+import json
 from io import BytesIO
+from pathlib import Path
 
 import pandas as pd
+import pytest
 
-from workshop_utils import plots
+from workshop_utils import plots, recorded
 
 
 def _png(figure: object) -> bytes:
@@ -38,3 +41,58 @@ def test_trials_are_dots_by_wording_beside_the_classifier() -> None:
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     assert [line.get_xdata()[0] for line in axes.lines] == [0.9]
     assert _png(figure).startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> recorded.FewShotResults:
+    def point(recipe: str, shots: int, seed: int, accuracy: float, steps: int = 10) -> object:
+        return {
+            "recipe": recipe,
+            "shots": shots,
+            "seed": seed,
+            "accuracy": accuracy,
+            "all_steps_cpu_s": 150.0,
+            "steps": steps,
+            "all_steps": 10,
+            "measured": {"machine": "a machine", "date": "2026-11-20T10:00Z"},
+        }
+
+    points = [
+        point("quick", 1, 0, 0.5),
+        point("quick", 1, 1, 0.7),
+        point("quick", 8, 0, 0.8),
+        point("slow", 8, 0, 0.6, steps=4),
+    ]
+    path = tmp_path / "few_shot.json"
+    path.write_text(json.dumps({"command": "python x.py", "points": points}))
+    return recorded.few_shot(path)
+
+
+def test_recorded_results_are_means_over_seeds_with_their_source(
+    results: recorded.FewShotResults,
+) -> None:
+    assert results.source == "python x.py, a machine, 2026-11-20"
+    table = results.table().set_index(["recipe", "shots"])
+    assert table.loc[("quick", 1), "accuracy"] == pytest.approx(0.6)
+    assert table.loc[("quick", 1), "seeds"] == 2
+    assert not table.loc[("slow", 8), "complete"]
+
+
+def test_recipes_are_lines_and_what_was_cut_short_is_hollow(
+    results: recorded.FewShotResults,
+) -> None:
+    figure = plots.recipes(results, own=(4, 0.75))
+    axes = figure.axes[0]
+    quick, star = axes.lines
+    assert list(quick.get_ydata()) == pytest.approx([0.6, 0.8])
+    assert (star.get_xdata()[0], star.get_ydata()[0]) == (4, 0.75)
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend[0].startswith("quick (2 min of CPU time at 8 shots)")
+    assert legend[1].endswith("cut short")
+    assert legend[2] == "your run"
+    assert _png(figure).startswith(b"\x89PNG")
+
+
+def test_results_that_are_not_there_name_the_command(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"benchmarks/few_shot\.py"):
+        recorded.few_shot(tmp_path / "few_shot.json")
