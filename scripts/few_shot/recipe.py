@@ -35,8 +35,9 @@ class FrozenRecipe:
 class FastRecipe(FrozenRecipe):
     """The upper layers learn from whole classes at once: prototypes and supervised contrast.
 
-    What `prototypes.fine_tune` does with these is described there. The defaults were chosen on
-    development rows of Banking77, over three draws at 1, 4 and 8 shots (benchmarks/README.md).
+    What `prototypes.fine_tune` does with these is described there. Defaults were chosen on
+    development rows of Banking77, mostly at 8 shots; data/results/choosing_fast.md of the
+    workshop's repository has the trials.
 
     Attributes
     ----------
