@@ -131,9 +131,7 @@ def _train(settings: Settings, tracker: RunTracker) -> None:
     if scored := evaluation if data.test else fitted.dev:
         files = write_report(scored, settings.output_data_dir)
     head = fitted.head
-    metrics["serving"] = _make_servable(
-        settings.model_dir, body, fitted, data.train, reference, log
-    )
+    metrics["serving"] = _make_servable(settings.model_dir, body, fitted, data, reference, log)
     files += write_facts([settings.model_dir, settings.output_data_dir], head.labels, metrics)
     files.append(write_card(settings.model_dir, head.labels, metrics))
     for file in files:
@@ -214,22 +212,21 @@ def _make_servable(
     folder: Path,
     body: SentenceTransformer,
     fitted: Fitted,
-    train: Examples,
-    unseen: Reference | None,
+    data: Data,
+    reference: Reference | None,
     log: TrainingLog,
 ) -> dict[str, Any]:
     """Write the ONNX form of the encoder; return what was measured and chosen."""
-    reference = unseen
     if reference is None:
-        texts = train.texts[:PARITY_TEXTS]
+        texts = data.dev.texts if data.dev else data.train.texts[:PARITY_TEXTS]
         reference = Reference(texts, embed(body, texts, lambda _: None))
     facts = prepare(
         folder,
         fitted.head,
         body.max_seq_length,
         reference,
-        unseen=unseen is not None,
-        threshold=fitted.calibration.threshold,
+        unseen=bool(data.test or data.dev),
+        threshold=fitted.calibration.threshold if fitted.calibration.rows else None,
     )
     shown = {
         name: facts[name] for name in ("variant", "int8_agreement", "seconds") if name in facts
