@@ -16,7 +16,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -93,7 +93,8 @@ class Tree:
         self._objects = objects
         self._changes: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._stale = not (folder / _CURRENT).exists()
+        self._closing = threading.Event()
+        self._stale = folder.is_symlink() or not (folder / _CURRENT).exists()
         (folder / _CURRENT).unlink(missing_ok=True)
         objects.index.listener = self._changes.put
         if self._stale:
@@ -103,6 +104,7 @@ class Tree:
 
     def close(self) -> None:
         """Stop following; must come before the store is closed."""
+        self._closing.set()
         self._changes.put(None)
         self._thread.join()
         if not self._stale and self.folder.is_dir():
@@ -118,6 +120,9 @@ class Tree:
             When the folder cannot be written.
         """
         with self._lock:
+            if self.folder.is_symlink():
+                # What lies where somebody made it lead is no tree, and not to be cleared away.
+                self.folder.unlink()
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self.folder / "README.txt").write_text(_README)
             wanted: set[Path] = {self.folder / "README.txt"}
@@ -129,6 +134,10 @@ class Tree:
                     with suppress(OSError):
                         self._make_folders(folder)
                 for info in objects:
+                    if self._closing.is_set():
+                        # Nobody waits for it; the next server makes it anew.
+                        self._stale = True
+                        return TreeReport(self.folder, files, notes, left_out)
                     path = self._show(bucket, info)
                     if path is None:
                         left_out += 1
@@ -170,9 +179,12 @@ class Tree:
                 return changes, True
         return changes, False
 
-    def _update(self, changes: Iterable[tuple[str, str]]) -> None:
+    def _update(self, changes: Sequence[tuple[str, str]]) -> None:
         with self._lock:
             for name, key in changes:
+                if self._closing.is_set() and len(changes) > _AT_THE_END:
+                    self._stale = True
+                    return
                 bucket = self._objects.buckets.find(name)
                 stored = None if bucket is None else self._objects.index.find(name, key)
                 if bucket is not None and stored is not None:
@@ -198,6 +210,9 @@ class Tree:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
                 raise
             # Such as a path that is too long for this machine.
+            return None
+        except AWSError:
+            # It was removed a moment ago.
             return None
         return shown
 

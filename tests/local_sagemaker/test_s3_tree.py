@@ -1,5 +1,7 @@
 """The readable tree of objects: what it shows, and that it is only a view."""
 
+import shutil
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from local_sagemaker.s3.model import Bucket, ObjectInfo
 from local_sagemaker.s3.objects import Objects
 from local_sagemaker.s3.tree import LARGEST, Tree
 from local_sagemaker.s3.tree_names import path_of
@@ -196,3 +199,60 @@ def test_a_tree_that_is_current_is_left_as_it_is(tmp_path: Path) -> None:
     again.followed(more=b"2", **{name: b"1"})
     again.close()
     assert (first.folder / name).stat().st_ino == before
+
+
+def test_an_object_that_goes_while_the_tree_is_made_spoils_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put("gone")
+    store.put("stays", b"1")
+    listed = store.objects.list
+
+    def then_deleted(account: str, bucket: str) -> list[ObjectInfo]:
+        found = listed(account, bucket)
+        store.objects.delete(account, bucket, "gone")
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.objects, "list", then_deleted)
+        store.tree.rebuild()
+    store.followed(stays=b"1")
+
+
+def test_a_link_in_place_of_the_tree_is_not_followed(store: Store, tmp_path: Path) -> None:
+    store.put("one", b"1")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious").write_bytes(b"mine")
+    store.followed(one=b"1")
+    shutil.rmtree(store.home / "tree")
+    (store.home / "tree").symlink_to(elsewhere)
+    store.tree.rebuild()
+    assert store.shown() == {"one": b"1"}
+    assert [path.name for path in elsewhere.iterdir()] == ["precious"]
+
+
+def test_who_stops_the_server_does_not_wait_for_the_whole_tree(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        store.put(str(number))
+    shown: list[str] = []
+    show = Tree._show
+
+    def slow(tree: Tree, bucket: Bucket, info: ObjectInfo) -> Path | None:
+        shown.append(info.key)
+        if len(shown) == 1:
+            closing.start()
+            while not tree._closing.is_set():
+                time.sleep(0.01)
+        return show(tree, bucket, info)
+
+    closing = threading.Thread(target=store.tree.close)
+    with store.tree._lock:
+        monkeypatch.setattr(Tree, "_show", slow)
+    store.tree.rebuild()
+    closing.join()
+    assert len(shown) < 20
+    # The next server makes it anew.
+    assert not (store.home / "tree" / ".current").exists()
