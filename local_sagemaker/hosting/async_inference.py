@@ -7,12 +7,12 @@ that no other request waits for S3. It knows requests and objects; it must not k
 import asyncio
 import json
 import logging
+import sqlite3
 import threading
 import uuid
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from io import BytesIO
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 from local_sagemaker.errors import AWSError
 from local_sagemaker.hosting.async_requests import AsyncRequest, AsyncRequests
@@ -26,6 +26,8 @@ from local_sagemaker.s3.model import Description
 from local_sagemaker.s3.objects import Objects
 
 _LOG = logging.getLogger(__name__)
+Argument = TypeVar("Argument")
+Kept = TypeVar("Kept")
 # Defaults of InvokeEndpointAsync, in botocore's documentation of these members.
 _TIME_TO_LIVE = 6 * 3600
 _TIMEOUT = 15 * 60
@@ -33,6 +35,7 @@ _TIMEOUT = 15 * 60
 _RETURN_PATIENCE = 600.0
 _MAX_BODY = 128_000  # Body of InvokeEndpointAsync, in botocore's model
 _CLOSE_PATIENCE = 5.0
+_RETRY_SECONDS = 1.0
 
 
 class AsyncInference:
@@ -167,7 +170,7 @@ class AsyncInference:
         while True:
             wake.clear()
             while len(under_way) < self._capacity(key):
-                request = await asyncio.to_thread(self._requests.begin, key)
+                request = await _kept(self._requests.begin, key)
                 if request is None:
                     break
                 under_way.add(_spawn(self._complete(dispatch, request)))
@@ -202,7 +205,7 @@ class AsyncInference:
                 request,
                 f"The local SageMaker failed: {type(error).__name__}: {error}",
             )
-        await asyncio.to_thread(self._requests.finish, request)
+        await _kept(self._requests.finish, request)
 
     async def _answer(self, dispatch: Dispatch, request: AsyncRequest) -> HTTPAnswer:
         if self._requests.expired(request):
@@ -245,11 +248,22 @@ class AsyncInference:
 
 
 def _location(uri: str) -> tuple[str, str]:
-    parts = urlsplit(uri)
-    if parts.scheme != "s3" or not parts.netloc:
+    # No URL to be parsed as one: '?', '#' and '[' may be part of a key.
+    scheme, _, place = uri.partition("://")
+    bucket, _, key = place.partition("/")
+    if scheme != "s3" or not bucket:
         raise AWSError("ValidationError", f"{uri!r} does not have the form s3://bucket/key.")
-    # A '?' or '#' may be part of a key.
-    return parts.netloc, uri.removeprefix(f"s3://{parts.netloc}").removeprefix("/")
+    return bucket, key
+
+
+async def _kept(write: Callable[[Argument], Kept], argument: Argument) -> Kept:
+    """Write to the queue; on a full disk again and again: a worker that gives up never wakes."""
+    while True:
+        try:
+            return await asyncio.to_thread(write, argument)
+        except sqlite3.OperationalError:
+            _LOG.exception("the queue of asynchronous requests cannot be written yet")
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -1,5 +1,6 @@
 """InvokeEndpointAsync: accepted at once, answered in order, written to S3, through boto3."""
 
+import sqlite3
 import time
 import uuid
 from pathlib import Path
@@ -9,8 +10,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.hosting import async_inference
+from local_sagemaker.hosting.async_inference import AsyncInference
 from local_sagemaker.hosting.async_requests import AsyncRequest, AsyncRequests
 from local_sagemaker.hosting.route_key import RouteKey
+from local_sagemaker.hosting.routes import Routes
+from local_sagemaker.s3.objects import Objects
 from local_sagemaker.store import Database
 from tests.local_sagemaker.endpoint_support import Deployer, refused
 
@@ -125,10 +130,14 @@ def test_what_cannot_be_is_refused(deployer: Deployer, endpoint: str) -> None:
     with refused("ValidationError") as error:
         _ask(deployer, plain, "hello")
     assert "has no AsyncInferenceConfig" in error["Message"]
-    with refused("ValidationError"):
-        deployer.runtime.invoke_endpoint_async(
-            EndpointName=endpoint, InputLocation="https://example.com/input"
-        )
+    for location in ("https://example.com/input", "s3:///key", "s3"):
+        with refused("ValidationError"):
+            deployer.runtime.invoke_endpoint_async(EndpointName=endpoint, InputLocation=location)
+    # Not a URL with a broken IPv6 address: a bucket that is not there.
+    answer = deployer.runtime.invoke_endpoint_async(
+        EndpointName=endpoint, InputLocation="s3://[bucket/key"
+    )
+    assert "bucket" in _wait(deployer, answer["FailureLocation"])["Text"]
     notified = {
         "OutputConfig": {
             "S3OutputPath": f"s3://{deployer.bucket}/out",
@@ -191,4 +200,54 @@ def test_the_queue_is_first_in_first_out_for_each_endpoint(tmp_path: Path) -> No
     assert second.inference_id == "3"
     assert requests.begin(keys[1]) is None
     assert requests.waiting() == {keys[0]}
+    database.close()
+
+
+class _Full(AsyncRequests):
+    """A queue on a disk that is full at first."""
+
+    fails = 2
+
+    def begin(self, key: RouteKey) -> AsyncRequest | None:
+        self._fail()
+        return super().begin(key)
+
+    def finish(self, request: AsyncRequest) -> None:
+        self._fail()
+        super().finish(request)
+
+    def _fail(self) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_the_queue_goes_on_after_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(async_inference, "_RETRY_SECONDS", 0.01)
+    database = Database(tmp_path / "state.db")
+    objects = Objects(database, tmp_path / "s3")
+    objects.ensure_bucket("111122223333", "us-east-1", "bucket")
+    requests = _Full(database)
+    inference = AsyncInference(requests, objects, Routes())
+    requests.add(
+        AsyncRequest(
+            key=RouteKey("111122223333", "us-east-1", "nobody"),
+            inference_id="1",
+            headers=(),
+            output="s3://bucket/out",
+            failure="s3://bucket/failed",
+            timeout=60.0,
+            expires=time.time() + 60.0,
+            body=b"body",
+        )
+    )
+    inference.recover()
+    while requests.waiting() or requests.begun():
+        time.sleep(0.01)
+    with objects.open("111122223333", "bucket", "failed") as failure:
+        assert b"not found" in failure.read()
+    inference.close()
+    objects.close()
     database.close()
