@@ -328,7 +328,7 @@ class Fleet:
                     worker = self._launch()
                     worker.wait_healthy()
                 self._admit(worker)
-            except WorkerFailed as error:
+            except (WorkerFailed, OSError) as error:
                 failures += 1
                 self._note_broken(f"Worker died, and cannot be started again: {error}")
                 self._stopping.wait(min(2.0**failures, _LONGEST_BACKOFF))

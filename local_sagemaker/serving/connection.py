@@ -233,7 +233,11 @@ class Connection(asyncio.Protocol):
 
     def finish(self, error: str | None) -> None:
         """End an answer that was sent in parts, and say in its trailer what ended it early."""
-        trailer = [] if error is None else [(STREAM_ERROR, quote(error[:_LONGEST_TRAILER]))]
+        trailer = (
+            []
+            if error is None
+            else [(STREAM_ERROR, quote(error.encode(errors="replace")[:_LONGEST_TRAILER]))]
+        )
         self._write_part(h11.EndOfMessage(headers=trailer))
         if self.closed or self._transport.is_closing():
             return

@@ -1,6 +1,7 @@
 """A fleet of serving processes and its queue, in this process and without a server."""
 
 import asyncio
+import errno
 import tempfile
 import threading
 import time
@@ -21,7 +22,7 @@ from local_sagemaker.hosting.waiting import (
     InvocationTimeout,
     WorkerDied,
 )
-from local_sagemaker.hosting.workers import WorkerFailed, WorkerPlan
+from local_sagemaker.hosting.workers import Worker, WorkerFailed, WorkerPlan
 from local_sagemaker.identity import Identity
 from local_sagemaker.settings import ACCOUNT, REGION, Settings
 from local_sagemaker.store import Database
@@ -338,6 +339,31 @@ def test_a_process_in_reserve_takes_over_at_once(fleets: Fleets) -> None:
             assert fleet.replaced == round_
 
     run(fleet, scenario())
+
+
+def test_a_process_is_replaced_though_it_could_not_be_started_at_first(
+    fleets: Fleets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = fleets.make()
+    fleet.start(1)
+    launch = fleet._launch
+    failures = [OSError(errno.EAGAIN, "too many processes")]
+
+    def fails() -> Worker:
+        if failures:
+            raise failures.pop()
+        return launch()
+
+    monkeypatch.setattr(fleet, "_launch", fails)
+
+    async def scenario() -> None:
+        with pytest.raises(WorkerDied, match="ended with exit code 9"):
+            await ask(fleet, "exit 9")
+        await asyncio.to_thread(_until, lambda: fleet.size)
+        assert await ask(fleet, "hello") == b"hello"
+
+    run(fleet, scenario())
+    assert not failures
 
 
 def test_a_process_in_reserve_that_dies_is_replaced(fleets: Fleets) -> None:
