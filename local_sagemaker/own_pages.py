@@ -99,6 +99,8 @@ async def _asked(request: Request) -> dict[str, Any]:
             raise FaultRefused("what describes the fault is too long")
     try:
         asked = json.loads(body)
+        # What is kept must be tellable again: a lone surrogate is JSON and no text.
+        json.dumps(asked, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise FaultRefused(f"what describes the fault is not JSON: {error}") from error
     if not isinstance(asked, dict):

@@ -88,7 +88,7 @@ def _print_row(line: dict[str, Any]) -> None:
     if line["fault"]:
         words.append(f"fault {line['fault']}")
     rest = "  ".join(_printable(word) for word in words if word)
-    print(f"{clock}  {status:>3}  {line['latency_ms']:>8.1f} ms  {what:<36}  {rest}")
+    print(f"{clock}  {status:>3}  {line['latency_ms']:>8.1f} ms  {_printable(what):<36}  {rest}")
 
 
 def _printable(text: str) -> str:

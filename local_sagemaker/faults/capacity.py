@@ -35,13 +35,14 @@ class RequestedInstances:
         return list(dict.fromkeys(found))
 
 
-def _types(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            if name == "InstanceType" and isinstance(item, str):
-                yield item
-            else:
-                yield from _types(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _types(item)
+def _types(content: Any) -> Iterator[str]:
+    # Without recursion: nobody has checked yet how deep it is.
+    left: list[tuple[str, Any]] = [("", content)]
+    while left:
+        name, value = left.pop()
+        if name == "InstanceType" and isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping):
+            left += reversed(list(value.items()))
+        elif isinstance(value, list):
+            left += [("", item) for item in reversed(value)]

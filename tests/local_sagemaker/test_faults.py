@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -16,10 +17,13 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.control import ask
+from local_sagemaker.faults.capacity import RequestedInstances
 from local_sagemaker.faults.catalog import SERVICES, find_error
 from local_sagemaker.faults.client import FaultError
 from local_sagemaker.home import Home, HomeError, ServerInfo
+from local_sagemaker.identity import Caller
 from local_sagemaker.protocol import service_model
+from local_sagemaker.store import Database, Records
 from tests.local_sagemaker.core_support import client_of, send
 from tests.local_sagemaker.endpoint_support import Deployer
 from tests.local_sagemaker.training_support import ROLE, Jobs
@@ -325,6 +329,16 @@ class TestWhoIsStruck:
 
 
 class TestCapacity:
+    def test_a_request_is_read_however_deep_it_is(self, tmp_path: Path) -> None:
+        database = Database(tmp_path / "state.db")
+        requested = RequestedInstances(Records(database))
+        caller = Caller("111122223333", "us-east-1", "arn", "id", "key")
+        deep: Any = {"InstanceType": "ml.m5.large"}
+        for _ in range(5_000):
+            deep = {"a": [deep], "InstanceType": "ml.g5.xlarge"}
+        assert requested(caller, deep) == ["ml.m5.large", "ml.g5.xlarge"]
+        database.close()
+
     def test_a_limit_of_an_instance_type(self, faulty: LocalSageMaker, jobs: Jobs) -> None:
         limit = faulty.faults.add(
             "CreateTrainingJob", "ResourceLimitExceeded", instance_type="ml.g5.xlarge"
@@ -430,6 +444,7 @@ class TestWhatCannotBeSet:
             ({"service": "s3"}, "no operation 'ListModels' of s3"),
             ({"times": 0}, "times must be at least 1, not 0"),
             ({"times": True}, "times cannot be True"),
+            ({"message": "half of a pair: \udcff"}, "is not JSON: 'utf-8' codec can't encode"),
             ({"probability": 0}, "probability must be above 0"),
             ({"probability": 1.5}, "probability must be above 0"),
             ({"probability": float("nan")}, "probability must be above 0"),

@@ -232,7 +232,7 @@ class TestCommand:
         log = RequestLog(home.path)
         log.add(entry(0))
         log.add(entry(1, operation="CreateModel", status=400, error="ValidationException"))
-        log.add(entry(2, status=None, fault="f1"))
+        log.add(entry(2, status=None, fault="f1", operation="\x9b2J"))
         log.add(
             entry(3, service=None, account=None, principal=None, status=403, resource="\x1b[2J/")
         )
@@ -250,7 +250,7 @@ class TestCommand:
         assert rows == [
             "200 1.2 ms sagemaker ListModels r0 111122223333/Role/local",
             "400 1.2 ms sagemaker CreateModel r1 ValidationException 111122223333/Role/local",
-            "- 1.2 ms sagemaker ListModels r2 111122223333/Role/local fault f1",
+            "- 1.2 ms sagemaker ?2J r2 111122223333/Role/local fault f1",
             "403 1.2 ms - ListModels ?[2J/ -",
         ]
 
