@@ -53,9 +53,9 @@ def _structure(value: Any, shape: StructureShape, path: str) -> Iterator[str]:
     for name, member in shape.members.items():
         if value.get(name) is not None:
             yield from _value(value[name], member, _join(path, name))
-    if shape.is_tagged_union and len([v for v in value.values() if v is not None]) > 1:
+    if shape.is_tagged_union and len([v for v in value.values() if v is not None]) != 1:
         yield _violation(
-            ", ".join(sorted(value)), path or "input", "Exactly one member of the union may be set"
+            ", ".join(sorted(value)), path or "input", "Exactly one member of the union must be set"
         )
 
 

@@ -33,7 +33,8 @@ class AutoMLJobs:
 
     def _create_v2(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         body = {key: value for key, value in params.items() if key != "Tags"}
-        (problem,) = params["AutoMLProblemTypeConfig"]
+        given = params["AutoMLProblemTypeConfig"].items()
+        (problem,) = (name for name, config in given if config is not None)
         body["AutoMLProblemTypeConfigName"] = problem.removesuffix("JobConfig")
         record = self._resources.create(caller, NOUN, params, body=body)
         return {"AutoMLJobArn": record.arn}

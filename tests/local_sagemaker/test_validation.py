@@ -129,6 +129,21 @@ def test_too_many_of_a_list(unchecked: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("given", [b"{}", b'{"NoProblem": {}}', b'{"TabularJobConfig": null}'])
+def test_a_union_of_nothing(local: LocalSageMaker, given: bytes) -> None:
+    source = b'{"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/in"}}'
+    code, message = raw(
+        local,
+        "CreateAutoMLJobV2",
+        b'{"AutoMLJobName": "nothing", "AutoMLJobInputDataConfig": [{"DataSource": '
+        + source
+        + b'}], "OutputDataConfig": {"S3OutputPath": "s3://bucket/out"}, "RoleArn": '
+        b'"arn:aws:iam::111122223333:role/some", "AutoMLProblemTypeConfig": ' + given + b"}",
+    )
+    assert code == "ValidationException"
+    assert "Exactly one member of the union must be set" in message
+
+
 def test_long_messages_name_the_first_ten_errors(unchecked: Any) -> None:
     tags = [{"Key": "", "Value": "v"} for _ in range(30)]
     message = said(unchecked.create_experiment, ExperimentName="e", Tags=tags)
