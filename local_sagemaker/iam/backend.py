@@ -40,6 +40,7 @@ class MotoIam:
 
     def __init__(self) -> None:
         from moto.core.config import default_user_config
+        from moto.core.model_instances import reset_model_data
         from moto.iam import models
         from moto.moto_api._internal import mock_random
         from moto.moto_server.werkzeug_app import create_backend_app
@@ -50,6 +51,7 @@ class MotoIam:
         # What moto lacks must be seen by the caller, not turned into a page of HTML.
         vars(self._application)["config"]["PROPAGATE_EXCEPTIONS"] = True
         self._backends = models.iam_backends
+        self._forget_instances = reset_model_data
         self._random = mock_random
         self._time = 0.0
         if "utcnow" not in vars(models):
@@ -63,8 +65,8 @@ class MotoIam:
 
     def open(self, opening: Entry) -> None:
         """Make an account anew: as AWS has it, with the execution role of the local SageMaker."""
+        self.close(opening.account)
         self._set(opening)
-        self._backends.pop(opening.account, None)
         backend = self._backends[opening.account]["aws"]
         backend.create_role(
             role_name=EXECUTION_ROLE,
@@ -77,6 +79,12 @@ class MotoIam:
         )
         # The local SageMaker lets whoever signs do everything; a simulation must say so too.
         backend.attach_role_policy(_ADMINISTRATOR, EXECUTION_ROLE)
+
+    def close(self, account: str) -> None:
+        """Give up what is in memory of an account, some megabytes of AWS's own policies."""
+        self._backends.pop(account, None)
+        # moto remembers all that it ever made, for a web page that is not served here.
+        self._forget_instances()
 
     def answer(self, entry: Entry) -> Reply:
         """Answer a request as it was, or would have been, answered at its time."""

@@ -21,6 +21,8 @@ from local_sagemaker.store import Database
 
 _LOG = logging.getLogger(__name__)
 _READS = ("Get", "List", "Simulate")
+# Each costs about 5 MB; of others the journal is replayed.
+_MOST_ACCOUNTS = 16
 
 
 class Iam:
@@ -41,7 +43,8 @@ class Iam:
         # It comes before the database's own lock, always.
         self._lock = threading.Lock()
         self._moto: MotoIam | None = None
-        self._current: set[str] = set()
+        # The accounts of which moto has what the journal has; the one used last comes last.
+        self._current: dict[str, None] = {}
 
     def operations(self) -> dict[str, Handler]:
         """Return the handlers of operations that moto does not have."""
@@ -72,12 +75,16 @@ class Iam:
             if action.startswith(_READS):
                 return _answer(moto, entry)
             # Until the write is kept, moto's memory is ahead of the journal.
-            self._current.discard(caller.account)
-            reply = _answer(moto, entry)
-            if reply.status < 300:
-                self._keep(moto, entry, reply)
-                self._current.add(caller.account)
-            return reply
+            del self._current[caller.account]
+            try:
+                reply = _answer(moto, entry)
+                if reply.status < 300:
+                    self._keep(moto, entry, reply)
+                    self._current[caller.account] = None
+                return reply
+            finally:
+                if caller.account not in self._current:
+                    moto.close(caller.account)
 
     def _keep(self, moto: MotoIam, entry: Entry, reply: Reply) -> None:
         with self._database.transaction() as connection:
@@ -89,6 +96,7 @@ class Iam:
         if self._moto is None:
             self._moto = MotoIam()
         if account in self._current:
+            self._current[account] = self._current.pop(account)
             return self._moto
         entries = self._journal.entries(account)
         if not entries:
@@ -109,7 +117,11 @@ class Iam:
                     account,
                     entry.time,
                 )
-        self._current.add(account)
+        self._current[account] = None
+        while len(self._current) > _MOST_ACCOUNTS:
+            longest_unused = next(iter(self._current))
+            del self._current[longest_unused]
+            self._moto.close(longest_unused)
         return self._moto
 
     def _simulate_principal_policy(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:

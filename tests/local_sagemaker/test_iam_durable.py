@@ -1,9 +1,12 @@
 """What IAM acknowledged outlives the server, and keys that it made really sign."""
 
+import gc
 import json
 import os
 import signal
 import uuid
+import weakref
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -12,6 +15,7 @@ from botocore.credentials import Credentials
 
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.home import Home
+from local_sagemaker.iam import service
 from local_sagemaker.iam.backend import MotoIam
 from local_sagemaker.iam.journal import Entry
 from local_sagemaker.iam.service import Iam
@@ -171,6 +175,33 @@ class TestRoom:
         assert b"kept" in listed
         assert b"new" in listed
         assert b"lost" not in listed
+
+    def test_memory_is_given_back_after_a_refusal(self, room: Any, caller: Caller) -> None:
+        _, iam = room
+        iam.forward(caller, b"Action=CreateUser&Version=2010-05-08&UserName=kept")
+        first = weakref.ref(iam._moto._backends[caller.account]["aws"])
+        reply = iam.forward(caller, b"Action=DeleteUser&Version=2010-05-08&UserName=nobody")
+        assert reply.status == 404
+        assert b"kept" in iam.forward(caller, b"Action=ListUsers&Version=2010-05-08").body
+        gc.collect()
+        assert first() is None
+
+    def test_few_accounts_are_in_memory_and_all_are_there(
+        self, room: Any, caller: Caller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(service, "_MOST_ACCOUNTS", 2)
+        _, iam = room
+        callers = [replace(caller, account=f"{uuid.uuid4().int % 10**12:012d}") for _ in range(3)]
+        seen = []
+        for one in callers:
+            name = f"of-{one.account}".encode()
+            iam.forward(one, b"Action=CreateUser&Version=2010-05-08&UserName=" + name)
+            seen.append(weakref.ref(iam._moto._backends[one.account]["aws"]))
+        gc.collect()
+        assert [backend() is None for backend in seen] == [True, False, False]
+        for one in callers:
+            listed = iam.forward(one, b"Action=ListUsers&Version=2010-05-08").body
+            assert f"of-{one.account}".encode() in listed
 
 
 def _fails(*_: Any) -> None:
