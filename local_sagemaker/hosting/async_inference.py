@@ -21,6 +21,7 @@ from local_sagemaker.hosting.invocation import ASYNC, Invocation
 from local_sagemaker.hosting.route_key import RouteKey
 from local_sagemaker.hosting.routes import Route, Routes, Variant
 from local_sagemaker.hosting.unix_http import HTTPAnswer
+from local_sagemaker.hosting.variants import ASYNC_PAYLOAD
 from local_sagemaker.protocol import Reply
 from local_sagemaker.s3.model import Description
 from local_sagemaker.s3.objects import Objects
@@ -222,6 +223,14 @@ class AsyncInference:
 
     def _read(self, request: AsyncRequest) -> bytes:
         bucket, key = _location(request.source or "")
+        size = self._objects.head(request.key.account, bucket, key).size
+        if size > ASYNC_PAYLOAD:
+            # Before any of it is in memory.
+            raise AWSError(
+                "ValidationError",
+                f"The input {request.source} has {size} bytes; at most {ASYNC_PAYLOAD} can be sent "
+                "to a model.",
+            )
         with self._objects.open(request.key.account, bucket, key) as stream:
             return stream.read()
 

@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.errors import AWSError
 from local_sagemaker.hosting import async_inference
 from local_sagemaker.hosting.async_inference import AsyncInference
 from local_sagemaker.hosting.async_requests import AsyncRequest, AsyncRequests
@@ -200,6 +201,33 @@ def test_the_queue_is_first_in_first_out_for_each_endpoint(tmp_path: Path) -> No
     assert second.inference_id == "3"
     assert requests.begin(keys[1]) is None
     assert requests.waiting() == {keys[0]}
+    database.close()
+
+
+def test_an_input_that_is_too_large_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(async_inference, "ASYNC_PAYLOAD", 3)
+    database = Database(tmp_path / "state.db")
+    objects = Objects(database, tmp_path / "s3")
+    objects.ensure_bucket("111122223333", "us-east-1", "bucket")
+    objects.put_bytes("111122223333", "us-east-1", "bucket", "large", b"four")
+    request = AsyncRequest(
+        key=RouteKey("111122223333", "us-east-1", "any"),
+        inference_id="1",
+        headers=(),
+        output="s3://bucket/out",
+        failure=None,
+        timeout=60.0,
+        expires=200.0,
+        source="s3://bucket/large",
+    )
+    inference = AsyncInference(AsyncRequests(database), objects, Routes())
+    with pytest.raises(AWSError, match="has 4 bytes; at most 3 can be sent"):
+        inference._read(request)
+    objects.put_bytes("111122223333", "us-east-1", "bucket", "large", b"two")
+    assert inference._read(request) == b"two"
+    objects.close()
     database.close()
 
 
