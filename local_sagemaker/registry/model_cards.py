@@ -4,13 +4,16 @@ It must not know what a card says.
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
+from local_sagemaker import changes
 from local_sagemaker.errors import validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
 from local_sagemaker.plain_lists import PlainList
 from local_sagemaker.resources import Resources
+from local_sagemaker.store import Record
 
 NOUN = "ModelCard"
 _LIST = PlainList(
@@ -78,16 +81,18 @@ class ModelCards:
         """Return the versions of a card."""
         card = self._resources.get(caller, NOUN, params["ModelCardName"])
         numbers = range(1, card.body["ModelCardVersion"] + 1)
-        items = [self._version(caller, card.key.name, number) for number in numbers]
+        items = [self._version(card, number) for number in numbers]
         params = dict(params)
         if params.get("SortBy") == "Version":
             params["SortBy"] = "ModelCardVersion"
         chosen, token = _LIST.page(items, params, card.arn)
         return {"ModelCardVersionSummaryList": chosen, "NextToken": token}
 
-    def _version(self, caller: Caller, name: str, number: int) -> dict[str, Any]:
-        asked = {"ModelCardName": name, "ModelCardVersion": number}
-        return self._generic["DescribeModelCard"](caller, asked)
+    def _version(self, card: Record, number: int) -> dict[str, Any]:
+        # Of the record as it was read: reading it for each version would cost their square.
+        version = replace(card)
+        changes.go_back("ModelCardVersion", version, number)
+        return self._resources.shown(version)
 
 
 def _check(content: str) -> None:
