@@ -28,6 +28,7 @@ from local_sagemaker.feature_metadata import FeatureMetadata
 from local_sagemaker.hosting.async_inference import AsyncInference
 from local_sagemaker.hosting.async_requests import AsyncRequests
 from local_sagemaker.hosting.deployments import Deployments
+from local_sagemaker.hosting.endpoint_configs import EndpointConfigs
 from local_sagemaker.hosting.endpoints import Endpoints
 from local_sagemaker.hosting.routes import Routes
 from local_sagemaker.hosting.runtime import Runtime
@@ -173,6 +174,7 @@ class Server:
             Suggestions(search),
             *self._records_of_their_own(),
             self.training,
+            EndpointConfigs(self.resources),
             self.endpoints,
         ]
         for room in rooms:

@@ -63,7 +63,7 @@ def test_runs_are_compared_and_more_shots_help(lab: NotebookNode) -> None:
 
 
 def test_pictures_are_drawn(lab: NotebookNode) -> None:
-    pictures = "distribution recipes runs own report".split()
+    pictures = ["distribution", "recipes", "runs", "own", "report"]
     for cell_id in [*(f"plot-{name}" for name in pictures), "confusion-matrix"]:
         assert shown(lab, cell_id, "image/png"), cell_id
 

@@ -121,7 +121,7 @@ class Deployer:
         """Wait until nothing is done to an endpoint any more; return what it then is."""
         while True:
             content = self.describe(name)
-            if content["EndpointStatus"] in ("InService", "Failed"):
+            if content["EndpointStatus"] in ("InService", "OutOfService", "Failed"):
                 return content
             time.sleep(0.02)
 

@@ -106,6 +106,9 @@ def made(call: Call, noun: str, *, most: bool) -> tuple[Request, Request, Reques
         for member, own in zip(parent.members, KINDS[parent.noun].address, strict=False):
             by_arn = member.endswith("Arn")
             params[member] = answer[KINDS[parent.noun].arn_key] if by_arn else known[own]
+    for member in ("ProductionVariants", "ShadowProductionVariants"):
+        for variant in params.get(member, []):
+            variant["ModelName"] = made(call, "Model", most=False)[0]["ModelName"]
     answer = call(kind.operations["create"], params)
     address = {}
     for member in (name for part in kind.address for name in part.split("|")):

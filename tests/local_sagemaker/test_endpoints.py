@@ -424,3 +424,9 @@ def test_a_serverless_variant_serves_within_its_limits(deployer: Deployer) -> No
     with refused("ValidationError") as error:
         deployer.invoke(name, bytes(4 * 1024 * 1024 + 1))
     assert error["Message"].endswith("has oversize body.")
+
+
+def test_a_configuration_of_a_model_that_is_not_there_is_refused(deployer: Deployer) -> None:
+    with refused("ValidationException") as error:
+        deployer.config({"ModelName": "no"})
+    assert error["Message"] == f'Could not find model "{ARN}:model/no".'
