@@ -143,9 +143,7 @@ class Bench:
             from recipe import SetFitRecipe
 
             all_steps = SetFitRecipe().steps(len(texts))
-            # Everything but the steps (embedding, head) is part of the extrapolation too, which
-            # is in favour of neither: it is under one step of a hundred.
-            cpu *= all_steps / fitted.steps
+            cpu += fitted.steps_cpu_seconds * (all_steps / fitted.steps - 1)
         return Point(
             name,
             shots,

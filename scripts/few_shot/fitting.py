@@ -44,6 +44,8 @@ class Fitted:
         development rows.
     cpu_seconds : float
         Processor time of the training, loading not included.
+    steps_cpu_seconds : float
+        The part of it that the steps took.
     precision : str
         In which the encoder was fine-tuned.
     dev : Evaluation or None
@@ -56,6 +58,7 @@ class Fitted:
     steps: int
     figures: dict[str, Any]
     cpu_seconds: float
+    steps_cpu_seconds: float
     precision: str
     dev: Evaluation | None
 
@@ -93,9 +96,11 @@ class Fitting:
         # The encoder has seen its own training texts, so their embeddings tell how sure the head
         # may be on new ones only as long as it has not been trained on them.
         untouched = self._embed_train() if self._dev is None else None
+        steps_started = time.process_time()
         steps = fine_tune(
             self._body, self._texts, self._labels, self._recipe, self._on_step, self._on_epoch
         )
+        steps_cpu_seconds = time.process_time() - steps_started
         fast = type(self._recipe) is FastRecipe
         precision = Precision.of(self._body.device.type).name if fast else "float32"
         embeddings = untouched if untouched is not None and not steps else self._embed_train()
@@ -125,6 +130,7 @@ class Fitting:
             steps,
             figures,
             time.process_time() - cpu_started,
+            steps_cpu_seconds,
             precision,
             dev,
         )
