@@ -68,7 +68,9 @@ studio: find-python ## Run the fast tests on the versions of Studio's image (Pyt
 	$(studio)/bin/python -m pytest $(fast) $(PYTEST_ARGS)
 
 bench: env ## Run every script in benchmarks/, each against a named peer
-	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(python) "$$script"; done
+	@failed=; for script in benchmarks/[a-z]*.py; do \
+		echo "== $$script"; $(python) "$$script" || failed="$$failed $$script"; done; \
+	test -z "$$failed" || { echo "These failed or missed a bar:$$failed" >&2; exit 1; }
 
 clean: ## Remove environments, caches and builds; the data of the local SageMaker stays
 	@if [ -x $(python) ]; then $(python) -m local_sagemaker stop || true; fi
