@@ -78,7 +78,9 @@ def test_the_endpoint_answers(lab: NotebookNode) -> None:
     listed = json.loads(printed(lab, "bare-list").splitlines()[-1])
     lines = [json.loads(line) for line in printed(lab, "jsonlines").split("\n") if line]
     assert [answer["label"] for answer in listed] == ["exchange_rate", "change_pin"]
-    assert [answer["label"] for answer in lines[-2:]] == ["card_arrival", "change_pin"]
+    # "When will my card arrive" belongs to either of two intents.
+    assert lines[-2]["label"] in {"card_arrival", "card_delivery_estimate"}
+    assert lines[-1]["label"] == "change_pin"
 
 
 def test_a_prompt_shows_its_parts_and_is_completed(lab: NotebookNode) -> None:
