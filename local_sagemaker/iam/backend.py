@@ -145,7 +145,9 @@ class MotoIam:
             for inline, document in source.policies.items():
                 policies[f"{kind}_{source.name}_{inline}"] = document
         context = {"aws:username": [name]} if kind == "user" else {}
-        bound = getattr(entity, "permissions_boundary_arn", None)
+        # moto called it otherwise before 5.2.
+        former = getattr(entity, "permissions_boundary", None)
+        bound = getattr(entity, "permissions_boundary_arn", former)
         boundary = backend.managed_policies.get(bound) if bound else None
         return Principal(policies, None if boundary is None else _document(boundary), context)
 
