@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_sagemaker.endpoint_support import ACCOUNT, Deployer, answering, refused, sent
+from tests.local_sagemaker.s3_support import until
 
 # What a body asks of the model: an error, the death of its process, or time.
 OBEDIENT = """
@@ -164,10 +166,10 @@ def test_a_process_that_dies_fails_its_request_only_and_is_replaced(
 ) -> None:
     before = deployer.invoke(obedient, "hello")["Body"].split()[0]
     with ThreadPoolExecutor(8) as pool:
-        slow = pool.submit(deployer.invoke, obedient, "sleep 0.3")
-        time.sleep(0.1)
+        slow = pool.submit(deployer.invoke, obedient, "sleep 1")
+        time.sleep(0.2)
         dying = pool.submit(deployer.invoke, obedient, "exit 7")
-        time.sleep(0.1)
+        time.sleep(0.2)
         # These wait in the queue when the process dies.
         others = [pool.submit(deployer.invoke, obedient, "hello") for _ in range(5)]
     assert slow.result()["Body"].split()[0] == before
@@ -233,8 +235,8 @@ def test_clients_that_hang_up_hurt_nobody(deployer: Deployer, obedient: str) -> 
     for _ in range(3):
         _hang_up_after(deployer, obedient, "sleep 0.2")
     with ThreadPoolExecutor(4) as pool:
-        running = pool.submit(deployer.invoke, obedient, "sleep 0.5")
-        time.sleep(0.1)
+        running = pool.submit(deployer.invoke, obedient, "sleep 1")
+        time.sleep(0.2)
         # Hanging up while it waits in the queue, it is never sent to the process.
         _hang_up_after(deployer, obedient, "exit 1")
         assert running.result()["Body"].endswith("sleep")
@@ -255,7 +257,7 @@ def test_a_header_that_is_not_ascii_spoils_nothing(deployer: Deployer, obedient:
 
 
 def _under_load(
-    deployer: Deployer, name: str, connections: int, act: Callable[[], None]
+    deployer: Deployer, name: str, connections: int, act: Callable[[list[Any]], None]
 ) -> list[Any]:
     """Invoke an endpoint steadily while something is done; return answers and errors."""
     done = threading.Event()
@@ -271,10 +273,12 @@ def _under_load(
     threads = [threading.Thread(target=ask) for _ in range(connections)]
     for thread in threads:
         thread.start()
-    act()
-    done.set()
-    for thread in threads:
-        thread.join()
+    try:
+        act(outcomes)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
     return outcomes
 
 
@@ -284,11 +288,12 @@ def test_no_request_fails_while_an_endpoint_is_updated(deployer: Deployer) -> No
     name = deployer.create(configs[0])
     deployer.settled(name)
 
-    def update() -> None:
-        for config in configs[1:]:
+    def update(outcomes: list[Any]) -> None:
+        until(lambda: "first" in outcomes, "an answer")
+        for config, answer in zip(configs[1:], names[1:], strict=True):
             deployer.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
             deployer.settled(name)
-            time.sleep(0.1)
+            until(partial(outcomes.__contains__, answer), f"the answer {answer!r}")
 
     outcomes = _under_load(deployer, name, 8, update)
     assert set(outcomes) == set(names)
@@ -297,10 +302,10 @@ def test_no_request_fails_while_an_endpoint_is_updated(deployer: Deployer) -> No
 def test_requests_end_with_not_found_when_the_endpoint_is_deleted(deployer: Deployer) -> None:
     name = deployer.deploy(OBEDIENT)
 
-    def delete() -> None:
-        time.sleep(0.2)
+    def delete(outcomes: list[Any]) -> None:
+        until(lambda: bool(outcomes), "an answer")
         deployer.delete(name)
-        time.sleep(0.1)
+        until(lambda: isinstance(outcomes[-1], ClientError), "an error")
 
     outcomes = _under_load(deployer, name, 4, delete)
     errors = [outcome for outcome in outcomes if isinstance(outcome, ClientError)]
