@@ -2,6 +2,7 @@
 
 import html
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,6 +13,7 @@ from local_sagemaker.client_caches import forget_clients
 from local_sagemaker.faults.client import FaultClient
 from local_sagemaker.faults.words import describe
 from local_sagemaker.home import Home, HomeError, ServerInfo
+from local_sagemaker.jumpstart.published import PublishedModel, PublishError
 from local_sagemaker.settings import misleading
 
 
@@ -101,6 +103,76 @@ class LocalSageMaker:
     def status(self) -> dict[str, Any]:
         """Return the server's state: its jobs, endpoints, and where it keeps them."""
         return daemon.status(self._running())
+
+    def publish_model(
+        self,
+        source: Path | str,
+        model_id: str,
+        *,
+        task: str | None = None,
+        name: str | None = None,
+        description: str = "",
+        license: str = "",
+        environment: Mapping[str, str] | None = None,
+        instance_type: str = "ml.m5.xlarge",
+        version: str | None = None,
+        report: Callable[[str], None] | None = None,
+    ) -> PublishedModel:
+        """Put a model of one's own into the JumpStart hub, where the SDK finds it by its id.
+
+        Afterwards ``ModelBuilder.from_jumpstart_config(JumpStartConfig(model_id=model_id))``
+        deploys it. Publishing the same contents again changes nothing; other contents become a
+        new version.
+
+        Parameters
+        ----------
+        source
+            The model's folder, or a tar archive of it. It is served as by a Hugging Face
+            container: by ``code/inference.py`` where there is one, else by the pipeline of its
+            task. A zero-shot model (``zstc``) without a script gets one that understands
+            JumpStart's requests (``sequences``, ``candidate_labels``, ``multi_class``).
+        model_id
+            ``<framework>-<task>-<name>``, for instance ``huggingface-zstc-my-model``: the SDK
+            reads a model's framework and task off its id.
+        task
+            The task; the one in the id if None.
+        name, description, license
+            What people read about it; the name is the id if None.
+        environment
+            Variables of its container.
+        instance_type
+            What it is deployed to when nothing else is asked for.
+        version
+            For instance ``1.2.0``; the one after the newest if None.
+        report
+            Called with a line of text for each step, and every two seconds of a long one.
+
+        Returns
+        -------
+        PublishedModel
+            The version that is in the hub now; its ``created`` tells whether this call made it.
+
+        Raises
+        ------
+        PublishError
+            When the id, a value or the archive cannot be used, with what would be right; when
+            this version is there with other contents; when it is an id of AWS's own.
+        """
+        raise PublishError("models cannot be published yet")
+
+    def published_models(self) -> list[PublishedModel]:
+        """Return the newest version of every model in the JumpStart hub, by id."""
+        raise PublishError("models cannot be listed yet")
+
+    def remove_model(self, model_id: str, version: str | None = None) -> list[PublishedModel]:
+        """Remove a published model, or one version of it, and return what was removed.
+
+        Raises
+        ------
+        PublishError
+            When there is none of this id and version, or when it is an id of AWS's own.
+        """
+        raise PublishError("models cannot be removed yet")
 
     def __enter__(self) -> "LocalSageMaker":
         self.start()
