@@ -30,6 +30,7 @@ from local_sagemaker.hosting.async_requests import AsyncRequests
 from local_sagemaker.hosting.deployments import Deployments
 from local_sagemaker.hosting.endpoint_configs import EndpointConfigs
 from local_sagemaker.hosting.endpoints import Endpoints
+from local_sagemaker.hosting.hub_weights import HubWeights, ModelCreation
 from local_sagemaker.hosting.routes import Routes
 from local_sagemaker.hosting.runtime import Runtime
 from local_sagemaker.hubs.contents import HubContents
@@ -173,6 +174,7 @@ class Server:
             search,
             Suggestions(search),
             *self._records_of_their_own(),
+            self._model_creation(),
             self.training,
             EndpointConfigs(self.resources),
             self.endpoints,
@@ -203,6 +205,10 @@ class Server:
             s3=self.s3,
             runtime=self.runtime,
         )
+
+    def _model_creation(self) -> ModelCreation:
+        packages = ModelPackages(self.resources)
+        return ModelCreation(packages.create_model, HubWeights(), packages.describe)
 
     def _records_of_their_own(self) -> list[Room]:
         """Return the rooms that keep records with rules of their own, and run nothing."""

@@ -1,4 +1,4 @@
-"""Models of real architectures and next to no size, made in a moment, and a hub cache to put them in.
+"""Models of real architectures and next to no size, and a hub cache to put them in.
 
 Their weights are random (of a fixed seed): answers have the form that real models give, and mean
 nothing. They read any text, letter by letter.

@@ -147,9 +147,10 @@ class Handler:
         )
 
     def load(self) -> None:
-        """Load the model and, where the user's module offers `model_warmup_fn`, warm it up.
+        """Load the model and warm it up.
 
-        Nothing is predicted unless the module says with what: no input is ever guessed.
+        A model of the user's own is asked nothing unless the module offers `model_warmup_fn`: no
+        input of it is ever guessed. A pipeline knows a request of its task.
         """
         model_dir = str(self.model_dir)
         if prepare := self._functions.get("pre_model_fn"):
@@ -228,7 +229,13 @@ def _default_input(data: Any, content_type: str | None) -> Any:
 def _default_predict(data: Any, model: Any) -> Any:
     inputs = data.pop("inputs", data)
     parameters = data.pop("parameters", None)
-    return model(inputs) if parameters is None else model(inputs, **parameters)
+    try:
+        return model(inputs) if parameters is None else model(inputs, **parameters)
+    except (IndexError, RuntimeError) as error:
+        # How torch fails on a text that is longer than the model.
+        from local_sagemaker.serving.pipelines import explained
+
+        raise explained(error, model, inputs, parameters) from error
 
 
 def _parts(results: Iterator[Any]) -> Iterator[bytes]:
