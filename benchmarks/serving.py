@@ -155,7 +155,7 @@ def servers(model: Path, scratch: Path) -> Iterator[tuple[str, Start]]:
     """Return every server that can run here, and how it is started."""
     for name, variant in ((INT8, "int8"), (FP32, "fp32"), (TORCH, "torch")):
         command = [sys.executable, "-m", "local_sagemaker.serving", "--model-dir", str(model)]
-        yield name, plainly([*command, "--port", "{port}"], {"FEW_SHOT_VARIANT": variant})
+        yield name, plainly([*command, "--port", "{port}"], {"ENCODER_VARIANT": variant})
     if reason := aws_toolkits.missing():
         print(f"{AWS}: left out, {reason}", file=sys.stderr)
     else:
@@ -298,7 +298,7 @@ def accuracy(model: Path, rows: list[tuple[str, str]]) -> dict[str, Any]:
 
     alone_differs = {}
     for variant in ("fp32", "int8"):
-        os.environ["FEW_SHOT_VARIANT"] = variant
+        os.environ["ENCODER_VARIANT"] = variant
         loaded = inference.model_fn(str(model))
 
         def answer(part: list[str], loaded: Any = loaded) -> Any:

@@ -6,7 +6,7 @@ wrote that. This module travels with the model; it must not know of labels or of
 Settings, as variables of the endpoint's environment
     ``OMP_NUM_THREADS``: threads of one worker, 1 by default. One thread per worker answers the
     most requests on given cores; several make one answer faster only where cores are idle.
-    ``FEW_SHOT_VARIANT``: ``int8``, ``fp32`` or ``torch`` instead of what the folder says.
+    ``ENCODER_VARIANT``: ``int8``, ``fp32`` or ``torch`` instead of what the folder says.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FACTS = "serving.json"
 ONNX_FILES = {"int8": "model_int8.onnx", "fp32": "model.onnx"}
 TORCH = "torch"
 THREADS_VARIABLE = "OMP_NUM_THREADS"
-VARIANT_VARIABLE = "FEW_SHOT_VARIANT"
+VARIANT_VARIABLE = "ENCODER_VARIANT"
 _NEEDED = ("onnxruntime", "tokenizers")
 _TORCH_BATCH = 32
 
@@ -40,6 +40,9 @@ class Encoder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit-length embeddings, shape (n_texts, n_features), of at least one text."""
+
+    def is_cut(self, text: str) -> bool:
+        """Tell whether a text is longer than what is read of it."""
 
 
 class OnnxEncoder:
@@ -82,6 +85,10 @@ class OnnxEncoder:
         """Return unit-length embeddings, shape (n_texts, n_features), of at least one text."""
         return np.stack([self._embedded(text) for text in texts])
 
+    def is_cut(self, text: str) -> bool:
+        """Tell whether a text is longer than what is read of it."""
+        return bool(self._tokenizer.encode(text).overflowing)
+
     def _embedded(self, text: str) -> NDArray[np.float32]:
         ids = np.array(self._tokenizer.encode(text).ids, dtype=np.int64)
         embedding: NDArray[np.float32] = self._session.run(None, {self._input: ids})[0]
@@ -114,6 +121,12 @@ class TorchEncoder:
         )
         return embeddings
 
+    def is_cut(self, text: str) -> bool:
+        """Tell whether a text is longer than what is read of it."""
+        limit = self._body.max_seq_length
+        whole = self._body.tokenizer(text, truncation=False, verbose=False)["input_ids"]
+        return limit is not None and len(whole) > limit
+
 
 def load_encoder(folder: Path, facts: dict[str, Any]) -> Encoder:
     """Load the form of the encoder that the environment or the folder asks for.
@@ -128,7 +141,7 @@ def load_encoder(folder: Path, facts: dict[str, Any]) -> Encoder:
     Raises
     ------
     ValueError
-        If ``FEW_SHOT_VARIANT`` asks for what there is not.
+        If ``ENCODER_VARIANT`` asks for what there is not.
     """
     asked = os.environ.get(VARIANT_VARIABLE)
     variant = asked or facts.get("variant", TORCH)

@@ -189,7 +189,7 @@ def test_another_variant_can_be_asked_for(
     texts = [text for text, _ in TEST_ROWS]
     request = served.inference.input_fn(json.dumps(texts))
     expected = served.inference.predict_fn(request, served.model).ranked
-    monkeypatch.setenv("FEW_SHOT_VARIANT", variant)
+    monkeypatch.setenv("ENCODER_VARIANT", variant)
     model = served.inference.model_fn(str(trained.model))
     assert model.encoder.variant == variant
     tolerance = {"int8": 0.05, "torch": 1e-5}[variant]
@@ -203,8 +203,8 @@ def test_another_variant_can_be_asked_for(
 def test_a_variant_that_does_not_exist_is_refused(
     served: SimpleNamespace, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FEW_SHOT_VARIANT", "int4")
-    with pytest.raises(ValueError, match="FEW_SHOT_VARIANT is 'int4'; set one of int8, fp32"):
+    monkeypatch.setenv("ENCODER_VARIANT", "int4")
+    with pytest.raises(ValueError, match="ENCODER_VARIANT is 'int4'; set one of int8, fp32"):
         served.inference.model_fn(str(trained.model))
 
 
