@@ -59,6 +59,49 @@ def inference_image(region: str, instance_type: str) -> str:
 
 
 @dataclass(frozen=True)
+class Serverless:
+    """An endpoint without machines of one's own: billed per request, and slow after a pause.
+
+    It has no GPU, no VPC and no network isolation.
+
+    Attributes
+    ----------
+    memory_mb
+        1024 to 6144, in steps of 1024.
+    max_concurrency
+        Requests at once, 1 to 200.
+    """
+
+    memory_mb: int = 6144
+    max_concurrency: int = 1
+
+
+@dataclass(frozen=True)
+class Hosting:
+    """What an endpoint runs on.
+
+    Attributes
+    ----------
+    instance_type, instance_count
+        The machines, billed until the endpoint is deleted.
+    serverless
+        Instead of machines.
+    kms_key
+        Encrypts the machines' disks.
+    startup_seconds, download_seconds
+        How long the container and the model's data may take; None: the service's default for the
+        latter.
+    """
+
+    instance_type: str = instances.CPU
+    instance_count: int = 1
+    serverless: Serverless | None = None
+    kms_key: str | None = None
+    startup_seconds: int = _STARTUP_SECONDS
+    download_seconds: int | None = None
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """A deployed model.
 
@@ -146,6 +189,11 @@ class Endpoint:
 
         What is gone already is fine.
         """
+        self.withdraw()
+        _delete(self.session.client("sagemaker").delete_model, ModelName=self.name)
+
+    def withdraw(self) -> None:
+        """Delete the endpoint and its configuration, and wait; the model stays."""
         client = self.session.client("sagemaker")
         status = _settled(self)
         if status not in (None, "Deleting"):
@@ -154,15 +202,7 @@ class Endpoint:
             client.get_waiter("endpoint_deleted").wait(
                 EndpointName=self.name, WaiterConfig={"Delay": 1, "MaxAttempts": 600}
             )
-        for delete, member in (
-            (client.delete_endpoint_config, "EndpointConfigName"),
-            (client.delete_model, "ModelName"),
-        ):
-            try:
-                delete(**{member: self.name})
-            except ClientError as error:
-                if not _absent(error):
-                    raise
+        _delete(client.delete_endpoint_config, EndpointConfigName=self.name)
 
 
 def deploy(
@@ -195,20 +235,17 @@ def deploy(
     EndpointFailed
         When the model does not come up, with the reason. Nothing is left behind then.
     """
-    from sagemaker.core.resources import Endpoint as EndpointResource
-    from sagemaker.core.resources import EndpointConfig, Model
-    from sagemaker.core.shapes import ContainerDefinition, ProductionVariant
+    from sagemaker.core.resources import Model
+    from sagemaker.core.shapes import ContainerDefinition
 
     # The name follows from what is deployed, so a second call finds what the first one made.
     wanted = f"{model_data} {instance_type} {sorted((environment or {}).items())}"
     digest = hashlib.sha256(wanted.encode()).hexdigest()[:10]
     endpoint = Endpoint(session, f"{PREFIX}-{name}-{digest}")
-    if _settled(endpoint) == "InService":
-        print(f"Endpoint {endpoint.name} is already in service")
+    if in_service(endpoint):
         return endpoint
     # A start that was interrupted may have left a configuration or a model.
     endpoint.delete()
-    place = {"session": session.boto, "region": session.region}
     Model.create(
         model_name=endpoint.name,
         primary_container=ContainerDefinition(
@@ -217,35 +254,66 @@ def deploy(
             environment={"SAGEMAKER_PROGRAM": "inference.py"} | dict(environment or {}),
         ),
         execution_role_arn=session.role,
-        tags=_tags(session),
-        **place,
+        tags=_tags(session.tags),
+        session=session.boto,
+        region=session.region,
     )
-    EndpointConfig.create(
-        endpoint_config_name=endpoint.name,
-        production_variants=[
-            ProductionVariant(
-                variant_name=VARIANT,
-                model_name=endpoint.name,
-                instance_type=instance_type,
-                initial_instance_count=1,
-                container_startup_health_check_timeout_in_seconds=_STARTUP_SECONDS,
-            )
-        ],
-        tags=_tags(session),
-        **place,
-    )
+    serve(endpoint, Hosting(instance_type))
+    return endpoint
+
+
+def in_service(endpoint: Endpoint) -> bool:
+    """Tell whether an endpoint is there and answers, after what it is doing now; say so if it is.
+
+    What an earlier call made under its name then need not be made again.
+    """
+    if _settled(endpoint) != "InService":
+        return False
+    print(f"Endpoint {endpoint.name} is already in service")
+    return True
+
+
+def serve(
+    endpoint: Endpoint, hosting: Hosting, tags: Sequence[Mapping[str, str]] | None = None
+) -> None:
+    """Put the model that has an endpoint's name behind it, and wait until it answers.
+
+    Parameters
+    ----------
+    endpoint
+        Names the endpoint, its configuration and the model, which exists.
+    hosting
+        What it runs on.
+    tags
+        Those of the session if None.
+
+    Raises
+    ------
+    EndpointFailed
+        When it does not come up, with the reason. Nothing is left behind then, the model included.
+    """
+    from sagemaker.core.resources import Endpoint as EndpointResource
+    from sagemaker.core.resources import EndpointConfig
+
+    session = endpoint.session
+    marks = _tags(session.tags if tags is None else tags)
+    place = {"session": session.boto, "region": session.region}
     try:
-        EndpointResource.create(
-            endpoint_name=endpoint.name,
+        EndpointConfig.create(
             endpoint_config_name=endpoint.name,
-            tags=_tags(session),
+            production_variants=[_variant(endpoint.name, hosting)],
+            tags=marks,
+            **({"kms_key_id": hosting.kms_key} if hosting.kms_key else {}),
             **place,
+        )
+        EndpointResource.create(
+            endpoint_name=endpoint.name, endpoint_config_name=endpoint.name, tags=marks, **place
         )
     except ClientError as error:
         endpoint.delete()
         raise EndpointFailed(
             f"{endpoint.name} was refused: {error}. With ResourceLimitExceeded, ask for a higher "
-            f"quota of '{instance_type} for endpoint usage', or pass another instance_type."
+            f"quota of '{hosting.instance_type} for endpoint usage', or pass another instance_type."
         ) from error
     status = _settled(endpoint)
     if status != "InService":
@@ -253,7 +321,27 @@ def deploy(
         reason = state.get("FailureReason", "no reason given")
         endpoint.delete()
         raise EndpointFailed(f"{endpoint.name} is {status}: {reason}")
-    return endpoint
+
+
+def _variant(model: str, hosting: Hosting) -> Any:
+    from sagemaker.core.shapes import ProductionVariant, ProductionVariantServerlessConfig
+
+    if hosting.serverless is not None:
+        config = ProductionVariantServerlessConfig(
+            memory_size_in_mb=hosting.serverless.memory_mb,
+            max_concurrency=hosting.serverless.max_concurrency,
+        )
+        return ProductionVariant(variant_name=VARIANT, model_name=model, serverless_config=config)
+    patience = {"container_startup_health_check_timeout_in_seconds": hosting.startup_seconds}
+    if hosting.download_seconds:
+        patience["model_data_download_timeout_in_seconds"] = hosting.download_seconds
+    return ProductionVariant(
+        variant_name=VARIANT,
+        model_name=model,
+        instance_type=hosting.instance_type,
+        initial_instance_count=hosting.instance_count,
+        **patience,
+    )
 
 
 def _settled(endpoint: Endpoint) -> str | None:
@@ -274,11 +362,19 @@ def _settled(endpoint: Endpoint) -> str | None:
         pause = min(pause * 1.3, 10.0)
 
 
+def _delete(operation: Any, **name: str) -> None:
+    try:
+        operation(**name)
+    except ClientError as error:
+        if not _absent(error):
+            raise
+
+
 def _absent(error: ClientError) -> bool:
     return "Could not find" in str(error)
 
 
-def _tags(session: Session) -> list[Any]:
+def _tags(tags: Sequence[Mapping[str, str]]) -> list[Any]:
     from sagemaker.core.shapes import Tag
 
-    return [Tag(key=tag["Key"], value=tag["Value"]) for tag in session.tags]
+    return [Tag(key=tag["Key"], value=tag["Value"]) for tag in tags]

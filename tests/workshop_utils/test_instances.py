@@ -92,3 +92,42 @@ def test_auto_takes_a_cpu_where_the_quota_may_not_be_read(
     monkeypatch.setattr(instances, "training_quota", denied)
     assert instances.for_training(ws) == "ml.m5.xlarge"
     assert "cannot be read (AccessDeniedException)" in capsys.readouterr().out
+
+
+def test_each_use_has_a_quota_of_its_own(ws: Session) -> None:
+    for use in ("training job", "endpoint", "transform job"):
+        assert instances.quota(ws, "ml.m5.xlarge", use) > 0
+        assert instances.quota(ws, "ml.g5.2xlarge", use) == 0
+
+
+def test_what_the_account_may_not_start_is_refused_in_one_sentence(ws: Session) -> None:
+    instances.require(ws, "ml.m5.xlarge", "endpoint")
+    with pytest.raises(instances.QuotaTooLow) as told:
+        instances.require(ws, "ml.g5.2xlarge", "endpoint", 2)
+    assert "may use 0 ml.g5.2xlarge" in str(told.value)
+    assert "2 is asked for" in str(told.value)
+    assert "'ml.g5.2xlarge for endpoint usage'" in str(told.value)
+
+
+def test_a_model_is_served_on_its_own_type_where_that_is_possible(
+    ws: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert instances.for_serving(ws, "ml.m5.xlarge", ["ml.c5.xlarge"]) == "ml.m5.xlarge"
+    assert capsys.readouterr().out == ""
+    supported = ["ml.p3.2xlarge", "ml.g5.2xlarge", "ml.m5.xlarge"]
+    assert instances.for_serving(ws, "ml.p3.2xlarge", supported) == "ml.m5.xlarge"
+    assert "instead of ml.p3.2xlarge" in capsys.readouterr().out
+    with pytest.raises(instances.QuotaTooLow, match="may start none"):
+        instances.for_serving(ws, "ml.g5.2xlarge", ["ml.g5.xlarge"])
+
+
+def test_who_may_not_read_quotas_may_still_try(
+    ws: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object) -> float:
+        error = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}
+        raise ClientError(error, "ListServiceQuotas")
+
+    monkeypatch.setattr(instances, "quota", denied)
+    instances.require(ws, "ml.g5.2xlarge", "endpoint")
+    assert instances.for_serving(ws, "ml.g5.2xlarge", ["ml.m5.xlarge"]) == "ml.g5.2xlarge"
