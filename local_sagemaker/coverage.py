@@ -133,7 +133,7 @@ NOUNS: dict[str, Declaration] = {
     "TrainingJob": _EXECUTES,
     "TrainingPlan": _refused(_CAPACITY),
     "TrainingSession": _fails("it trains on AWS's own models"),
-    "TransformJob": _fails("batch transform is not executed yet; an endpoint can serve the model"),
+    "TransformJob": _EXECUTES,
     "Trial": _RECORDS,
     "TrialComponent": _RECORDS,
     "UserProfile": _RECORDS,

@@ -73,6 +73,7 @@ from local_sagemaker.tracking.metrics import Metrics
 from local_sagemaker.tracking.model_documents import ModelDocuments
 from local_sagemaker.tracking.search import Search
 from local_sagemaker.tracking.suggestions import Suggestions
+from local_sagemaker.transform.jobs import TransformJobs
 from local_sagemaker.unrun.automl import AutoMLJobs
 from local_sagemaker.unrun.jobs import UnrunJobs
 
@@ -119,6 +120,15 @@ class Server:
             log_metrics=JobComponents(self.records, self.series).log,
         )
         self.training.recover()
+        self.transforms = TransformJobs(
+            self.resources,
+            self.objects,
+            self.containers,
+            self.logs,
+            scheduler,
+            self.faults.shortage,
+        )
+        self.transforms.recover()
         routes = Routes()
         self.asynchronous = AsyncInference(AsyncRequests(self.database), self.objects, routes)
         self.runtime = Runtime(routes, self.asynchronous)
@@ -176,6 +186,7 @@ class Server:
             *self._records_of_their_own(),
             self._model_creation(),
             self.training,
+            self.transforms,
             EndpointConfigs(self.resources),
             self.endpoints,
         ]
@@ -235,6 +246,7 @@ class Server:
         self.request_log.close()
         self.asynchronous.close()
         self.endpoints.close()
+        self.transforms.close()
         self.training.close()
         self.s3.close()
         self.tree.close()

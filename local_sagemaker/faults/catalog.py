@@ -39,7 +39,9 @@ CONNECTION_CLOSED = "ConnectionClosed"
 CAPACITY_ERROR = "CapacityError"
 """No answer either: the request is accepted, and what it asked for then fails."""
 
-CAPACITY_OPERATIONS = frozenset({"CreateTrainingJob", "CreateEndpoint", "UpdateEndpoint"})
+CAPACITY_OPERATIONS = frozenset(
+    {"CreateTrainingJob", "CreateTransformJob", "CreateEndpoint", "UpdateEndpoint"}
+)
 
 LIMIT_EXCEEDED = "ResourceLimitExceeded"
 

@@ -30,9 +30,13 @@ _USES = {
     "CreateTransformJob": "transform job",
     "CreateNotebookInstance": "notebook instance",
 }
+_UNPROVISIONED_JOB = (
+    "CapacityError: Unable to provision requested ML compute capacity. Please retry using a "
+    "different ML instance type."
+)
 _UNPROVISIONED = {
-    "CreateTrainingJob": "CapacityError: Unable to provision requested ML compute capacity. Please "
-    "retry using a different ML instance type.",
+    "CreateTrainingJob": _UNPROVISIONED_JOB,
+    "CreateTransformJob": _UNPROVISIONED_JOB,
 }
 _UNPROVISIONED_ENDPOINT = (
     "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error. "

@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from http.client import HTTPException
 
 from local_sagemaker.hosting.reserve import Reserve, ReservePolicy
 from local_sagemaker.hosting.unix_http import ConnectionLost, HTTPAnswer, Parts
@@ -128,6 +129,23 @@ class Fleet:
                 self._forget(worker)
         for worker in surplus:
             worker.stop()
+
+    def get(self, target: str, timeout: float) -> tuple[int, bytes]:
+        """Return the status and the body of one process's answer to a GET; blocks until then.
+
+        Raises
+        ------
+        WorkerDied
+            If there is no process, or no answer within some seconds.
+        """
+        with self._lock:
+            worker = next(iter(self._workers), None)
+        if worker is None:
+            raise WorkerDied(self._broken or "No process serves.")
+        try:
+            return worker.get(target, timeout)
+        except (OSError, HTTPException) as error:
+            raise WorkerDied(f"GET {target} was not answered: {error}.") from error
 
     async def invoke(
         self,

@@ -246,13 +246,27 @@ class _BlockingConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def ping(path: Path, timeout: float) -> bool:
-    """Tell whether ``GET /ping`` answers 200 within some seconds; blocks until then."""
+def get(path: Path, target: str, timeout: float) -> tuple[int, bytes]:
+    """Return the status and the body of the answer to a GET; blocks until then.
+
+    Raises
+    ------
+    OSError, http.client.HTTPException
+        When there is no answer within some seconds.
+    """
     connection = _BlockingConnection(path, timeout)
     try:
-        connection.request("GET", "/ping")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
+        connection.request("GET", target)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
     finally:
         connection.close()
+
+
+def ping(path: Path, timeout: float) -> bool:
+    """Tell whether ``GET /ping`` answers 200 within some seconds; blocks until then."""
+    try:
+        status, _ = get(path, "/ping", timeout)
+    except (OSError, http.client.HTTPException):
+        return False
+    return status == http.client.OK

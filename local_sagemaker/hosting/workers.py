@@ -18,7 +18,7 @@ import psutil
 
 from local_sagemaker.containers.container import Container
 from local_sagemaker.containers.process import Exit
-from local_sagemaker.hosting.unix_http import UnixConnection, ping
+from local_sagemaker.hosting.unix_http import UnixConnection, get, ping
 from local_sagemaker.logs.lines import LineSplitter
 
 # From SIGTERM to SIGKILL (AWS's developer guide, "How containers serve requests").
@@ -175,6 +175,16 @@ class Worker:
         if connection is None or connection.closed:
             connection = self._connections[loop] = await UnixConnection.open(self._socket)
         return connection
+
+    def get(self, target: str, timeout: float) -> tuple[int, bytes]:
+        """Return the status and the body of the answer to a GET; blocks until then.
+
+        Raises
+        ------
+        OSError, http.client.HTTPException
+            When there is no answer within some seconds.
+        """
+        return get(self._socket, target, timeout)
 
     def stop(self, grace: float = STOP_GRACE) -> None:
         """Let it answer the request it has, and end; returns at once."""

@@ -155,10 +155,4 @@ ROWS: dict[str, Override] = {
         invented=partial(_ended, "ProcessingEndTime"),
         descending=False,
     ),
-    "TransformJob": Override(
-        status="Failed",
-        missing='Could not find transform job "{arn}".',
-        missing_code="ValidationException",
-        invented=partial(_ended, "TransformEndTime"),
-    ),
 }

@@ -1,4 +1,4 @@
-"""Training and what goes with it: what a kind's row says is in `local_sagemaker.kinds.kind`."""
+"""Training and batch transform: what a kind's row says is in `local_sagemaker.kinds.kind`."""
 
 from local_sagemaker.kinds.kind import Override
 
@@ -18,4 +18,10 @@ ROWS: dict[str, Override] = {
         descending=False,
     ),
     "TrainingSession": Override(status="Failed"),
+    "TransformJob": Override(
+        exists="Job name must be unique within an AWS account and region, and a job with this "
+        "name already exists ({arn})",
+        missing='Could not find transform job "{arn}".',
+        missing_code="ValidationException",
+    ),
 }

@@ -12,6 +12,7 @@ from local_sagemaker.home import Home, HomeError
 from local_sagemaker.logs.store import GroupKey, LogMissing, LogStore
 
 TRAINING_JOBS = "/aws/sagemaker/TrainingJobs"
+TRANSFORM_JOBS = "/aws/sagemaker/TransformJobs"
 ENDPOINTS = "/aws/sagemaker/Endpoints"
 
 _PAUSE = 0.25
@@ -19,7 +20,7 @@ _OVER = {"Completed", "Failed", "Stopped", "OutOfService"}
 
 
 def follow(home: Home, name: str, *, follow: bool = True) -> Iterator[str]:
-    """Yield the lines of a training job's or an endpoint's log.
+    """Yield the lines of the log of a training job, a transform job or an endpoint.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def follow(home: Home, name: str, *, follow: bool = True) -> Iterator[str]:
     state = _state(home, name)
     if not reader.streams() and (state is None or state in _OVER):
         raise HomeError(
-            f"there is no log of a training job or endpoint named {name!r} in {home.path}; "
+            f"there is no log of a job or endpoint named {name!r} in {home.path}; "
             "`python -m local_sagemaker status` lists them."
         )
     while True:
@@ -65,9 +66,13 @@ class _Reader:
         found = []
         for region in sorted(self._folder.glob("*/*")):
             account = region.parent.name
-            jobs = GroupKey(account, region.name, TRAINING_JOBS)
-            endpoint = GroupKey(account, region.name, f"{ENDPOINTS}/{self._name}")
-            for key, prefix in ((jobs, f"{self._name}/"), (endpoint, "")):
+            groups = [
+                (TRAINING_JOBS, f"{self._name}/"),
+                (TRANSFORM_JOBS, f"{self._name}/"),
+                (f"{ENDPOINTS}/{self._name}", ""),
+            ]
+            for group, prefix in groups:
+                key = GroupKey(account, region.name, group)
                 if self._store.has_group(key):
                     found += [(key, stream) for stream in self._store.stream_names(key, prefix)]
         return found

@@ -7,7 +7,6 @@ must not know how models are served.
 
 from typing import Any
 
-from local_sagemaker.coverage import failure_reason
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
@@ -19,6 +18,9 @@ GROUP = "ModelPackageGroup"
 # botocore, UpdateModelPackageInput.AdditionalInferenceSpecificationsToAdd: "Total number of
 # additional Inference Specifications can not exceed 15."
 MAX_ADDITIONAL = 15
+_NOT_VALIDATED = (
+    "not run locally: a package is not validated; create a model of it and a transform job."
+)
 _NOBODY: dict[str, Any] = {}
 _PLAIN = (
     "ApprovalDescription",
@@ -213,7 +215,7 @@ class ModelPackages:
             {
                 "Name": profile["ProfileName"],
                 "Status": "Failed",
-                "FailureReason": failure_reason("TransformJob"),
+                "FailureReason": _NOT_VALIDATED,
             }
             for profile in profiles
         ]

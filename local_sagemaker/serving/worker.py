@@ -26,6 +26,8 @@ _logger = logging.getLogger(__name__)
 
 # The service's limit of a real-time request and its answer, in MB (InvokeEndpoint, Body).
 DEFAULT_MAX_PAYLOAD_MB = 6
+# The largest MaxPayloadInMB of a batch transform (CreateTransformJob in botocore's model).
+BATCH_MAX_PAYLOAD_MB = 100
 
 
 class _Stop(BaseException):
@@ -40,12 +42,15 @@ class Worker:
     model_dir
         Folder of the unpacked model.
     max_payload
-        Largest body in bytes, of a request and of an answer.
+        Largest body of a request in bytes.
+    max_answer
+        Largest body of an answer in bytes.
     """
 
-    def __init__(self, model_dir: Path, max_payload: int) -> None:
+    def __init__(self, model_dir: Path, max_payload: int, max_answer: int) -> None:
         self._model_dir = model_dir
         self._max_payload = max_payload
+        self._max_answer = max_answer
         self._invocations: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
         self._loading = True
         self._stopping = False
@@ -103,27 +108,43 @@ class Worker:
             )
 
     def _limited(self, answer: Answer) -> Answer:
-        if len(answer.body) <= self._max_payload:
+        if len(answer.body) <= self._max_answer:
             return answer
         message = (
-            f"The model's answer has {len(answer.body)} bytes; at most {self._max_payload} can be "
+            f"The model's answer has {len(answer.body)} bytes; at most {self._max_answer} can be "
             "sent. Answer with less, or ask for fewer rows at a time."
         )
         return failure(413, TOO_LARGE, message)
 
 
 def max_payload_bytes() -> int:
-    """Return the largest body in bytes: ``SAGEMAKER_MAX_PAYLOAD_IN_MB``, or 6 MB.
+    """Return the largest body of a request in bytes.
+
+    ``SAGEMAKER_MAX_PAYLOAD_IN_MB``; without it 6 MB, or 100 MB in a batch transform, whose client
+    keeps to what was agreed.
 
     Raises
     ------
     ValueError
         If the variable is no positive whole number.
     """
-    text = os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or str(DEFAULT_MAX_PAYLOAD_MB)
+    default = BATCH_MAX_PAYLOAD_MB if _in_batch() else DEFAULT_MAX_PAYLOAD_MB
+    text = os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or str(default)
     if not text.isdigit() or int(text) == 0:
         raise ValueError(f"SAGEMAKER_MAX_PAYLOAD_IN_MB must be a number of megabytes, not {text!r}")
     return int(text) * 1024 * 1024
+
+
+def max_answer_bytes() -> int:
+    """Return the largest body of an answer in bytes: as a request's, but 100 MB in a batch.
+
+    There the answers to many records may be much larger than the records.
+    """
+    return BATCH_MAX_PAYLOAD_MB * 1024 * 1024 if _in_batch() else max_payload_bytes()
+
+
+def _in_batch() -> bool:
+    return os.environ.get("SAGEMAKER_BATCH") == "true"
 
 
 def serve(model_dir: Path, *, socket_path: Path | None = None, port: int | None = None) -> int:
@@ -139,7 +160,7 @@ def serve(model_dir: Path, *, socket_path: Path | None = None, port: int | None 
     )
     try:
         listener = bind_unix(socket_path) if socket_path else bind_local_port(port or 0)
-        limit = max_payload_bytes()
+        limits = max_payload_bytes(), max_answer_bytes()
     except (OSError, ValueError) as error:
         print(f"Cannot serve: {error}", file=sys.stderr)
         return 1
@@ -147,7 +168,7 @@ def serve(model_dir: Path, *, socket_path: Path | None = None, port: int | None 
         address = socket_path or "http://{}:{}".format(*listener.getsockname())
         _logger.info("Serving %s on %s, one request at a time", model_dir, address)
         try:
-            return Worker(model_dir, limit).run(listener)
+            return Worker(model_dir, *limits).run(listener)
         finally:
             if socket_path is not None:
                 with contextlib.suppress(OSError):

@@ -20,7 +20,6 @@ from local_sagemaker.store import Record
 # What a job refers to: it must be there when the job is made, and may go afterwards.
 _SUBJECTS = {
     "EdgePackagingJob": ("CompilationJob", "CompilationJobName"),
-    "TransformJob": ("Model", "ModelName"),
 }
 # What jobs are made of, by the operation that lists it: the job's kind and the answer's member.
 _PARTS = {

@@ -39,7 +39,6 @@ PARENTS_OF_ROOMS = {
     "EdgeDeploymentPlan": Parent("DeviceFleet", ("DeviceFleetName",)),
     "EdgePackagingJob": Parent("CompilationJob", ("CompilationJobName",)),
     "ModelCardExportJob": Parent("ModelCard", ("ModelCardName",)),
-    "TransformJob": Parent("Model", ("ModelName",)),
     "Trial": Parent("Experiment", ("ExperimentName",)),
 }
 ASKED_BY_ROOMS: dict[str, Request] = {

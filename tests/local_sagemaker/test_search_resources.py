@@ -96,8 +96,9 @@ def test_a_resource_is_found_by_its_name_and_tag(client: Any, resource: str) -> 
     assert client.search(Resource=resource, SearchExpression=none)["Results"] == []
 
 
-def test_a_model_is_found_with_what_is_made_of_it(client: Any) -> None:
+def test_a_model_is_found_with_what_is_made_of_it(client: Any, s3: Any, bucket: str) -> None:
     name = f"found-{uuid.uuid4().hex[:12]}"
+    s3.put_object(Bucket=bucket, Key="in/a", Body=b"a")
     MADE["Model"](client, name)
     variant = {"VariantName": "All", "ModelName": name, "InstanceType": "ml.m5.large"}
     client.create_endpoint_config(
@@ -105,12 +106,12 @@ def test_a_model_is_found_with_what_is_made_of_it(client: Any) -> None:
     )
     client.create_endpoint(EndpointName=name, EndpointConfigName=name)
     for number in (1, 2):
-        place = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://b/in"}}
+        place = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/in"}}
         client.create_transform_job(
             TransformJobName=f"{name}-{number}",
             ModelName=name,
             TransformInput={"DataSource": place},
-            TransformOutput={"S3OutputPath": "s3://b/out"},
+            TransformOutput={"S3OutputPath": f"s3://{bucket}/out"},
             TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
         )
     filters = [{"Name": "Model.ModelName", "Operator": "Equals", "Value": name}]

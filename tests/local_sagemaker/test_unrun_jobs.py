@@ -40,18 +40,6 @@ def processing(client: Any, name: str, **more: Any) -> str:
     return str(answer["ProcessingJobArn"])
 
 
-def transform(client: Any, name: str, model: str) -> None:
-    client.create_transform_job(
-        TransformJobName=name,
-        ModelName=model,
-        TransformInput={
-            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://b/in"}}
-        },
-        TransformOutput={"S3OutputPath": "s3://b/out"},
-        TransformResources={"InstanceType": "ml.m5.xlarge", "InstanceCount": 1},
-    )
-
-
 def tuning(client: Any, name: str) -> None:
     client.create_hyper_parameter_tuning_job(
         HyperParameterTuningJobName=name,
@@ -128,26 +116,6 @@ def _retried(client: Any, name: str) -> str:
         ProcessingResources={"ClusterConfig": CLUSTER},
         AppSpecification={"ImageUri": IMAGE},
         RoleArn=ROLE,
-    )
-
-
-def test_a_transform_needs_its_model_only_when_it_is_made(client: Any, name: str) -> None:
-    with pytest.raises(client.exceptions.ClientError, match="Could not find model"):
-        transform(client, name, name)
-    refused(client.describe_transform_job, "ValidationException", TransformJobName=name)
-    client.create_model(ModelName=name, PrimaryContainer={"Image": IMAGE})
-    transform(client, name, name)
-    client.delete_model(ModelName=name)
-    assert client.describe_transform_job(TransformJobName=name)["TransformJobStatus"] == "Failed"
-    (listed,) = client.list_transform_jobs(NameContains=name, StatusEquals="Failed")[
-        "TransformJobSummaries"
-    ]
-    assert listed["FailureReason"].startswith("not run locally: ")
-    assert (
-        client.list_transform_jobs(NameContains=name, StatusEquals="Completed")[
-            "TransformJobSummaries"
-        ]
-        == []
     )
 
 

@@ -1,0 +1,1 @@
+"""Batch transform: a model's answers for everything that lies under a prefix of S3."""
