@@ -1,11 +1,13 @@
-"""Makes the AWS clients that this process keeps forget whom they talked to, and as whom.
+"""Makes the AWS clients that this process keeps forget whom they talked to, as whom, and what of.
 
 boto3 and SageMaker's SDK keep the first session or client that they made, with the credentials and
-the endpoint of that moment. Whoever changes the environment calls `forget_clients`. It must import
-neither library: what is not loaded has kept nothing.
+the endpoint of that moment. Whoever changes the environment calls `forget_clients`. The SDK also
+keeps for hours which models JumpStart has: whoever changes those calls `forget_models`. It must
+import neither library: what is not loaded has kept nothing.
 """
 
 import sys
+from typing import Any
 
 # Private: up to SDK 3.12 both are singletons without a way to drop them; since then the first one
 # has `reset`, which does the same as below.
@@ -13,6 +15,7 @@ _SDK_CACHES = (
     ("sagemaker.core.utils.utils", "SageMakerClient"),
     ("sagemaker.core.utils.logs", "CloudWatchLogsClient"),
 )
+_JUMPSTART = "sagemaker.core.jumpstart"
 
 
 def forget_clients() -> None:
@@ -25,3 +28,33 @@ def forget_clients() -> None:
         instances = getattr(type(client), "_instances", None)
         if isinstance(instances, dict):
             instances.pop(client, None)
+    _renew_jumpstart_session()
+    forget_models()
+
+
+def forget_models() -> None:
+    """Drop what SageMaker's SDK has read of JumpStart's models."""
+    accessors = sys.modules.get(f"{_JUMPSTART}.accessors")
+    if accessors is not None:
+        accessors.JumpStartModelsAccessor._cache = None
+        accessors.JumpStartS3PayloadAccessor.clear_cache()
+    document = sys.modules.get(f"{_JUMPSTART}.document")
+    if document is not None:
+        document.get_hub_content_and_document.cache_clear()
+
+
+def _renew_jumpstart_session() -> None:
+    """Have JumpStart's default session make its clients anew.
+
+    Functions hold it as the default of a parameter, so it is changed and not replaced. Up to SDK
+    3.12 it is made on import; since then on first use.
+    """
+    constants: Any = sys.modules.get(f"{_JUMPSTART}.constants")
+    session = getattr(constants, "DEFAULT_JUMPSTART_SAGEMAKER_SESSION", None)
+    if session is None:
+        return
+    if hasattr(type(session), "_resolved"):
+        type(session)._resolved = False
+        return
+    boto_session = constants.boto3.Session(region_name=constants.JUMPSTART_DEFAULT_REGION_NAME)
+    vars(session).update(vars(type(session)(boto_session)))

@@ -9,11 +9,13 @@ from typing import Any
 
 from local_sagemaker import daemon
 from local_sagemaker.botocore_plugin import redirect_without_plugins
-from local_sagemaker.client_caches import forget_clients
+from local_sagemaker.client_caches import forget_clients, forget_models
 from local_sagemaker.faults.client import FaultClient
 from local_sagemaker.faults.words import describe
 from local_sagemaker.home import Home, HomeError, ServerInfo
-from local_sagemaker.jumpstart.published import PublishedModel, PublishError
+from local_sagemaker.jumpstart import client
+from local_sagemaker.jumpstart.entry import INSTANCE_TYPE, Entry, check_task
+from local_sagemaker.jumpstart.published import PublishedModel
 from local_sagemaker.settings import misleading
 
 
@@ -114,7 +116,7 @@ class LocalSageMaker:
         description: str = "",
         license: str = "",
         environment: Mapping[str, str] | None = None,
-        instance_type: str = "ml.m5.xlarge",
+        instance_type: str = INSTANCE_TYPE,
         version: str | None = None,
         report: Callable[[str], None] | None = None,
     ) -> PublishedModel:
@@ -158,11 +160,17 @@ class LocalSageMaker:
             When the id, a value or the archive cannot be used, with what would be right; when
             this version is there with other contents; when it is an id of AWS's own.
         """
-        raise PublishError("models cannot be published yet")
+        check_task(model_id, task)
+        entry = Entry(model_id, name or "", description, license, environment or {}, instance_type)
+        source = Path(source).expanduser()
+        try:
+            return client.publish(self._running(), source, entry, version, report or _quiet)
+        finally:
+            forget_models()
 
     def published_models(self) -> list[PublishedModel]:
         """Return the newest version of every model in the JumpStart hub, by id."""
-        raise PublishError("models cannot be listed yet")
+        return client.newest(client.models(self._running()))
 
     def remove_model(self, model_id: str, version: str | None = None) -> list[PublishedModel]:
         """Remove a published model, or one version of it, and return what was removed.
@@ -172,7 +180,10 @@ class LocalSageMaker:
         PublishError
             When there is none of this id and version, or when it is an id of AWS's own.
         """
-        raise PublishError("models cannot be removed yet")
+        try:
+            return client.remove(self._running(), model_id, version)
+        finally:
+            forget_models()
 
     def __enter__(self) -> "LocalSageMaker":
         self.start()
@@ -217,6 +228,10 @@ class LocalSageMaker:
         if self._info is None:
             raise RuntimeError("this LocalSageMaker is not started: use it in a `with` block")
         return self._info
+
+
+def _quiet(line: str) -> None:
+    del line
 
 
 def _counted(items: list[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""The server's own pages below ``/_local/``: state, faults, the tree; for the command line.
+"""The server's own pages below ``/_local/``, for the command line: state, faults, models, tree.
 
 They are opened by the token that the server writes into its home, not by AWS keys. It must not
 know what a state is made of, nor what a fault does.
@@ -6,7 +6,7 @@ know what a state is made of, nor what a fault does.
 
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -18,6 +18,7 @@ from local_sagemaker.faults.rules import Faults
 
 PREFIX = "/_local/"
 _FAULTS = "/_local/faults"
+_MODELS = "/_local/jumpstart"
 _MAX_BODY = 64 * 1024
 
 
@@ -34,6 +35,8 @@ class OwnPages:
         Those that are set.
     make_tree
         Makes the readable tree of S3 objects anew; returns what it holds, or raises `OSError`.
+    models
+        Answers requests about the hub's models.
     """
 
     def __init__(
@@ -42,11 +45,13 @@ class OwnPages:
         status: Callable[[], dict[str, Any]],
         faults: Faults,
         make_tree: Callable[[], dict[str, Any]],
+        models: Callable[[Request], Awaitable[Response]],
     ) -> None:
         self._expected = f"Bearer {token}".encode()
         self._status = status
         self._faults = faults
         self._make_tree = make_tree
+        self._models = models
 
     async def __call__(self, request: Request, path: str) -> Response:
         """Answer one request.
@@ -68,6 +73,8 @@ class OwnPages:
                 return JSONResponse(await run_in_threadpool(self._make_tree))
             except OSError as error:
                 return _message(400, f"the tree cannot be written: {error}")
+        if path == _MODELS:
+            return await self._models(request)
         if path == _FAULTS or path.startswith(f"{_FAULTS}/"):
             return await self._of_faults(request, path.removeprefix(_FAULTS).removeprefix("/"))
         return _message(404, f"There is no {request.method} {path}.")

@@ -34,11 +34,15 @@ from local_sagemaker.hosting.hub_weights import HubWeights, ModelCreation
 from local_sagemaker.hosting.routes import Routes
 from local_sagemaker.hosting.runtime import Runtime
 from local_sagemaker.hubs.contents import HubContents
+from local_sagemaker.hubs.public import PublicHub
 from local_sagemaker.iam.service import Iam
 from local_sagemaker.identity import Identity
 from local_sagemaker.image_versions import ImageVersions
 from local_sagemaker.jobs.scheduler import Scheduler
 from local_sagemaker.jobs.training import TrainingJobs
+from local_sagemaker.jumpstart.aws_models import stock
+from local_sagemaker.jumpstart.catalog import Catalog
+from local_sagemaker.jumpstart.pages import JumpStartPages
 from local_sagemaker.logs.cloudwatch import CloudWatchLogs
 from local_sagemaker.logs.store import LogStore
 from local_sagemaker.monitoring import Monitoring
@@ -106,6 +110,8 @@ class Server:
         self.associations = Associations(self.database)
         self.experiments = Experiments(self.resources, self.series, self.associations)
         self.objects = Objects(self.database, settings.home / "s3")
+        self.catalog = Catalog(self.objects, settings.region)
+        self.catalog.stock(*stock())
         self.s3 = S3(self.objects)
         self.logs = LogStore(settings.home / "logs")
         self.containers = Containers(settings, self.identity)
@@ -161,7 +167,11 @@ class Server:
             self.identity,
             self.settings.port,
             pages=OwnPages(
-                self._token, self.status, self.faults, lambda: self.tree.rebuild().to_dict()
+                self._token,
+                self.status,
+                self.faults,
+                lambda: self.tree.rebuild().to_dict(),
+                JumpStartPages(self.catalog, self.settings.region),
             ),
             faults=self.faults,
             observer=Observer(self.request_log, self.requests),
@@ -192,6 +202,7 @@ class Server:
         ]
         for room in rooms:
             sagemaker |= room.operations()
+        sagemaker |= PublicHub(self.catalog, dict(sagemaker)).operations()
         metrics = Metrics(self.series, self.records, self.experiments.trial_component)
         metrics_api = _rest("sagemaker-metrics", metrics.operations())
         # Without a room, it refuses each operation by its name.

@@ -27,7 +27,8 @@ _CHANGEABLE = (
     "HubContentSearchKeywords",
     "SupportStatus",
 )
-_LIST = PlainList(
+# How contents are filtered and ordered, in whichever hub they are.
+CONTENTS = PlainList(
     members=frozenset({"HubContentName", "HubContentStatus"}),
     name="HubContentName",
     status="HubContentStatus",
@@ -86,8 +87,8 @@ class HubContents:
         with self._records.database.transaction():
             shelf = self._shelf(caller, params)
             version = params.get("HubContentVersion") or self._next(shelf)
-            _parts(version)
-            _parts(params["DocumentSchemaVersion"])
+            version_numbers(version)
+            version_numbers(params["DocumentSchemaVersion"])
             record = self._new(caller, shelf, version, params)
             try:
                 self._records.insert(record)
@@ -151,17 +152,19 @@ class HubContents:
             raise _missing(shelf, "")
         least = params.get("MinVersion")
         if least is not None:
-            records = [record for record in records if _version(record) >= _parts(least)]
+            records = [record for record in records if _version(record) >= version_numbers(least)]
         return self._page(records, params, shelf.hub)
 
     def _page(self, records: list[Record], params: dict[str, Any], hub: Record) -> dict[str, Any]:
         most = params.get("MaxSchemaVersion")
         if most is not None:
             records = [
-                r for r in records if _parts(r.body["DocumentSchemaVersion"]) <= _parts(most)
+                r
+                for r in records
+                if version_numbers(r.body["DocumentSchemaVersion"]) <= version_numbers(most)
             ]
         items = [_shown(record) for record in records]
-        chosen, token = _LIST.page(items, params, hub.arn)
+        chosen, token = CONTENTS.page(items, params, hub.arn)
         return {"HubContentSummaries": chosen, "NextToken": token}
 
     def _shelf(self, caller: Caller, params: dict[str, Any]) -> _Shelf:
@@ -234,10 +237,11 @@ def _check_document(text: str) -> None:
 
 
 def _version(record: Record) -> tuple[int, ...]:
-    return _parts(record.body["HubContentVersion"])
+    return version_numbers(record.body["HubContentVersion"])
 
 
-def _parts(version: str) -> tuple[int, ...]:
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, to compare it; ``ValidationException`` when it is none."""
     # botocore's pattern has an unescaped dot between the numbers.
     numbers = version.split(".")
     if len(numbers) != 3 or not all(number.isdecimal() for number in numbers):

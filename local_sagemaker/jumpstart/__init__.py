@@ -1,1 +1,1 @@
-"""The JumpStart hub: models that are found by an id, in the bucket where AWS's SDK looks for them."""
+"""The JumpStart hub: models found by an id, in the bucket where AWS's SDK looks for them."""

@@ -4,6 +4,7 @@ It must not import the server: it is part of what a notebook loads.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class PublishError(ValueError):
@@ -48,3 +49,20 @@ class PublishedModel:
     size: int
     aws: bool = False
     created: bool = False
+
+
+@dataclass(frozen=True)
+class Archives:
+    """The files of a model that is to be published.
+
+    Attributes
+    ----------
+    model, script
+        Its archive, and that of its script alone where it has one.
+    digest
+        Of the contents of the first, whatever the archive's own bytes are.
+    """
+
+    model: Path
+    script: Path | None
+    digest: str

@@ -93,10 +93,10 @@ class BucketApi:
 
     def head_bucket(self, call: Call) -> Response:
         """Answer HeadBucket."""
-        bucket = self._buckets.require(call.account, call.bucket)
+        bucket = self._buckets.readable(call.account, call.bucket)
         headers = {
             "x-amz-bucket-region": bucket.region,
-            "x-amz-bucket-arn": _arn(bucket.name),
+            "x-amz-bucket-arn": _arn(call.bucket),
             "x-amz-access-point-alias": "false",
         }
         return Response(headers=headers, media_type="application/xml")
@@ -108,7 +108,7 @@ class BucketApi:
 
     def get_location(self, call: Call) -> Response:
         """Answer GetBucketLocation; us-east-1 is an empty text."""
-        bucket = self._buckets.require(call.account, call.bucket)
+        bucket = self._buckets.readable(call.account, call.bucket)
         return document("LocationConstraint", "" if bucket.region == "us-east-1" else bucket.region)
 
     def get_acl(self, call: Call) -> Response:

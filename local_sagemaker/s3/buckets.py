@@ -6,6 +6,7 @@ It knows names, owners and opaque settings; it must not know what a setting mean
 import re
 import sqlite3
 import time
+from dataclasses import dataclass, replace
 
 from local_sagemaker.errors import AWSError
 from local_sagemaker.s3.model import Bucket, access_denied, no_such_bucket
@@ -13,6 +14,31 @@ from local_sagemaker.store import Database
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d")
+
+
+@dataclass(frozen=True)
+class SharedBucket:
+    """A bucket that every account may read, and that has a name in every region.
+
+    Attributes
+    ----------
+    name
+        What it is kept under; no client can make or name a bucket so.
+    prefix
+        What its names begin with; a region's name follows.
+    account
+        Whose it is.
+    """
+
+    name: str
+    prefix: str
+    account: str
+
+    def region(self, name: str) -> str | None:
+        """Return the region whose name for this bucket it is, or None."""
+        region = name.removeprefix(self.prefix)
+        return region if region != name and _REGION.fullmatch(region) else None
 
 
 class Buckets:
@@ -20,11 +46,37 @@ class Buckets:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._shared: SharedBucket | None = None
+
+    def share(self, shared: SharedBucket, region: str) -> None:
+        """Have a bucket, made now if it is not there, that all accounts may read.
+
+        Parameters
+        ----------
+        shared
+            The bucket.
+        region
+            Where its owner writes to it.
+        """
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO s3_buckets (name, account, region, created) "
+                "VALUES (?, ?, ?, ?)",
+                (shared.name, shared.account, region, time.time()),
+            )
+        self._shared = shared
 
     def find(self, name: str) -> Bucket | None:
-        """Return a bucket, whoever owns it, or None."""
-        rows = self._database.query("SELECT * FROM s3_buckets WHERE name = ?", (name,))
-        return _bucket(rows[0]) if rows else None
+        """Return a bucket, whoever owns it, or None.
+
+        The ``name`` of the returned one is what its objects are kept under.
+        """
+        region = self._shared.region(name) if self._shared else None
+        kept = self._shared.name if self._shared and region else name
+        rows = self._database.query("SELECT * FROM s3_buckets WHERE name = ?", (kept,))
+        if not rows:
+            return None
+        return replace(_bucket(rows[0]), region=region) if region else _bucket(rows[0])
 
     def require(self, account: str, name: str) -> Bucket:
         """Return an account's bucket; `AWSError` when it is not there or somebody else's."""
@@ -34,6 +86,12 @@ class Buckets:
         if bucket.account != account:
             raise access_denied()
         return bucket
+
+    def readable(self, account: str, name: str) -> Bucket:
+        """Return an account's bucket or one for everybody; `AWSError` otherwise."""
+        bucket = self.find(name)
+        shared = bucket is not None and self._shared and bucket.name == self._shared.name
+        return bucket if bucket is not None and shared else self.require(account, name)
 
     def every(self) -> list[Bucket]:
         """Return the buckets of all accounts by name."""
@@ -59,7 +117,7 @@ class Buckets:
         with self._database.transaction() as connection:
             taken = self.find(name)
             if taken is not None:
-                raise _taken(taken, account)
+                raise _taken(replace(taken, name=name), account)
             bucket = Bucket(name, account, region, time.time())
             connection.execute(
                 "INSERT INTO s3_buckets (name, account, region, created) VALUES (?, ?, ?, ?)",

@@ -94,10 +94,10 @@ class ListingApi:
         return document("ListVersionsResult", *children)
 
     def _page(self, call: Call, after: str) -> Page:
-        self._objects.buckets.require(call.account, call.bucket)
+        bucket = self._objects.buckets.readable(call.account, call.bucket)
         limit = read_limit(call.query, "max-keys", _MAX_KEYS)
         prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
-        entries = self._objects.index.list(call.bucket, prefix, delimiter, after, limit + 1)
+        entries = self._objects.index.list(bucket.name, prefix, delimiter, after, limit + 1)
         found = list(islice(entries, limit + 1)) if limit else []
         shown = found[:limit]
         last = None

@@ -231,11 +231,13 @@ class ObjectApi:
 
     def get_acl(self, call: Call) -> Response:
         """Answer GetObjectAcl: the owner has full control, nobody else any."""
+        self._objects.buckets.require(call.account, call.bucket)
         self._objects.head(call.account, call.bucket, call.key)
         return owner_acl(call.account)
 
     def put_acl(self, call: Call) -> Response:
         """Answer PutObjectAcl: only a canned list that says what holds anyway."""
+        self._objects.buckets.require(call.account, call.bucket)
         self._objects.head(call.account, call.bucket, call.key)
         check_acl(call)
         return Response()

@@ -145,16 +145,16 @@ class Objects:
 
     def list(self, account: str, bucket: str, prefix: str = "") -> "list[ObjectInfo]":
         """Return the objects whose keys start with a prefix, in the order of their UTF-8 bytes."""
-        self.buckets.require(account, bucket)
-        entries = self.index.list(bucket, prefix)
+        entries = self.index.list(self.buckets.readable(account, bucket).name, prefix)
         return [entry for entry in entries if isinstance(entry, ObjectInfo)]
 
     def exists(self, account: str, bucket: str, key: str) -> bool:
         """Tell whether the account has this object; False too when the bucket is not there."""
-        found = self.buckets.find(bucket)
-        if found is None or found.account != account:
+        try:
+            kept = self.buckets.readable(account, bucket).name
+        except AWSError:
             return False
-        return self.index.find(bucket, key) is not None
+        return self.index.find(kept, key) is not None
 
     def delete(self, account: str, bucket: str, key: str, condition: Precondition = ANY) -> None:
         """Remove an object; one that is not there is no error."""
@@ -174,8 +174,7 @@ class Objects:
 
     def head(self, account: str, bucket: str, key: str) -> StoredObject:
         """Return what is known of an object."""
-        self.buckets.require(account, bucket)
-        found = self.index.find(bucket, key)
+        found = self.index.find(self.buckets.readable(account, bucket).name, key)
         if found is None:
             raise no_such_key(key)
         return found
@@ -190,7 +189,7 @@ class Objects:
                     return stored, ContentReader(self.blobs, segments)
             except BlobMissing:
                 # Overwritten or deleted since it was looked up: look again.
-                current = self.index.find(bucket, key)
+                current = self.index.find(stored.bucket, key)
                 if current is not None and current.number == stored.number:
                     break
         raise AWSError(
@@ -296,6 +295,7 @@ class Objects:
     def set_tags(self, account: str, bucket: str, key: str, tags: Mapping[str, str]) -> None:
         """Replace an object's tags."""
         with self.database.transaction() as connection:
+            self.buckets.require(account, bucket)
             stored = self.head(account, bucket, key)
             self.index.set_tags(connection, stored.number, tags)
 
