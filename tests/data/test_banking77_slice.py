@@ -8,20 +8,28 @@ import re
 import statistics
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from itertools import combinations, product
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from sklearn.feature_extraction.text import TfidfVectorizer
+
+from tests.data.similarity import (
+    CHARACTER_COSINE,
+    alike_in_characters,
+    alike_in_words,
+    near_duplicates,
+    one_word_apart,
+    openings,
+    repeated_trigrams,
+    trigrams,
+    words,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SLICE = ROOT / "data" / "banking77"
 REAL = ROOT.parent / "shared" / "data" / "banking77" / "train.csv"
 
-TRIGRAM_JACCARD = 0.3  # most that two utterances may share of their word trigrams
-CHARACTER_COSINE = 0.7  # highest TF-IDF cosine of their character 4-grams
 # Towards 10,000 real sentences, three key words in common are not yet a copy.
 REAL_COSINE = 0.85
 REPEATED_IN_INTENT = 0.1  # most of an intent's trigrams that repeat another of its utterances
@@ -29,7 +37,6 @@ REPEATED_IN_SLICE = 0.15  # the same over the whole slice; a sample of the real 
 SEEN_IN_TRAIN = 0.15  # most of the test split's trigrams that training has; real: 0.41
 SAME_OPENING = 3  # most utterances of an intent that begin with the same two words
 OPENING_SHARE = 0.02  # most of the slice that begins with the same two words
-COSINE_ROWS = 500  # rows at a time, so that 1,700 x 10,000 similarities need little memory
 
 
 class Utterance(NamedTuple):
@@ -40,75 +47,6 @@ class Utterance(NamedTuple):
 def read(name: str) -> list[Utterance]:
     with (SLICE / name).open(encoding="utf-8", newline="") as file:
         return [Utterance(row["text"], row["label"]) for row in csv.DictReader(file)]
-
-
-def words(text: str) -> tuple[str, ...]:
-    return tuple(re.findall(r"[^\W_]+", text.lower()))
-
-
-def trigrams(text: str) -> set[tuple[str, ...]]:
-    found = words(text)
-    return {found[i : i + 3] for i in range(len(found) - 2)} or {found}
-
-
-def repeated_trigrams(texts: list[str]) -> float:
-    """Return the share of trigrams that occurred in an earlier text already."""
-    every = [trigram for text in texts for trigram in trigrams(text)]
-    return 1 - len(set(every)) / len(every)
-
-
-def alike_in_words(texts: list[str], others: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of different texts that share too many word trigrams."""
-    holders = defaultdict(list)
-    theirs = [trigrams(other) for other in others]
-    for index, found in enumerate(theirs):
-        for trigram in found:
-            holders[trigram].append(index)
-    for text in texts:
-        mine = trigrams(text)
-        shared = Counter(index for trigram in mine for index in holders[trigram])
-        for index, count in shared.items():
-            union = len(mine) + len(theirs[index]) - count
-            if count / union > TRIGRAM_JACCARD and others[index] != text:
-                yield text, others[index]
-
-
-def alike_in_characters(
-    texts: list[str], others: list[str], bound: float
-) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of different texts whose character 4-grams are too similar."""
-    vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(4, 4))
-    rows = vectorizer.fit(" ".join(words(text)) for text in [*texts, *others]).transform(
-        " ".join(words(text)) for text in texts
-    )
-    columns = vectorizer.transform(" ".join(words(other)) for other in others).T
-    for start in range(0, rows.shape[0], COSINE_ROWS):
-        similar = (rows[start : start + COSINE_ROWS] @ columns).tocoo()
-        for row, column, cosine in zip(similar.row, similar.col, similar.data, strict=True):
-            if cosine > bound and texts[start + row] != others[column]:
-                yield texts[start + row], others[column]
-
-
-def near_duplicates(texts: list[str]) -> set[frozenset[str]]:
-    """Return the pairs that differ only in a few words or letters."""
-    pairs = alike_in_words(texts, texts), alike_in_characters(texts, texts, CHARACTER_COSINE)
-    return {frozenset(pair) for found in pairs for pair in found}
-
-
-def openings(texts: list[str]) -> Counter[tuple[str, ...]]:
-    return Counter(words(text)[:2] for text in texts)
-
-
-def one_word_apart(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Tell whether a word swapped, added or left out makes one of the other."""
-    if abs(len(one) - len(other)) > 1:
-        return False
-    same = [a == b for a, b in zip(one, other, strict=False)]
-    head = same.index(False) if False in same else len(same)
-    tail = 0
-    while tail < min(len(one), len(other)) - head and one[-1 - tail] == other[-1 - tail]:
-        tail += 1
-    return max(len(one), len(other)) - head - tail <= 1
 
 
 def word_counts(utterances: list[Utterance]) -> list[int]:
