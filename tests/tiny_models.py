@@ -136,6 +136,7 @@ def _word_pieces() -> Any:
         sep_token="[SEP]",
         mask_token="[MASK]",
         model_max_length=MAX_TOKENS,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )
 
 

@@ -133,21 +133,27 @@ class Deployer:
     def delete(self, name: str) -> None:
         """Delete an endpoint and wait until it is gone."""
         self.sagemaker.delete_endpoint(EndpointName=name)
+        self._wait_until_gone(name)
+
+    def clear(self) -> None:
+        """Delete all endpoints that are left."""
+        # All at once: each takes as long as its processes need to end.
+        for name in self.deployed:
+            try:
+                self.settled(name)
+                self.sagemaker.delete_endpoint(EndpointName=name)
+            except ClientError as error:
+                assert "Could not find" in str(error)  # noqa: PT017  (no test, but its clean-up)
+        for name in self.deployed:
+            self._wait_until_gone(name)
+
+    def _wait_until_gone(self, name: str) -> None:
         while True:
             try:
                 self.describe(name)
             except ClientError:
                 return
             time.sleep(0.02)
-
-    def clear(self) -> None:
-        """Delete all endpoints that are left."""
-        for name in self.deployed:
-            try:
-                self.settled(name)
-                self.delete(name)
-            except ClientError as error:
-                assert "Could not find" in str(error)  # noqa: PT017  (no test, but its clean-up)
 
     def processes(self) -> list[psutil.Process]:
         """Return the serving processes of this server."""

@@ -299,29 +299,3 @@ def test_without_code_the_task_comes_from_the_configuration(serve: Serve) -> Non
         assert message in served.process.communicate(timeout=60)[0]
     served = serve(None, files={"weights.bin": ""}, healthy=False)
     assert "The archive holds: weights.bin." in served.process.communicate(timeout=60)[0]
-
-
-@pytest.mark.slow
-def test_a_real_model_without_code_is_served_by_a_pipeline(serve: Serve, tmp_path: Path) -> None:
-    transformers = pytest.importorskip("transformers")
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]
-    (tmp_path / "vocab.txt").write_text("\n".join(vocabulary))
-    tokenizer = transformers.BertTokenizer(str(tmp_path / "vocab.txt"))
-    configuration = transformers.BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        id2label={0: "no", 1: "yes"},
-        label2id={"no": 0, "yes": 1},
-    )
-    model = transformers.BertForSequenceClassification(configuration)
-    source = tmp_path / "saved"
-    model.save_pretrained(source)
-    tokenizer.save_pretrained(source)
-    served = serve(None, folder=source, HF_HUB_OFFLINE="1")
-    answer = json.loads(served.invoke('{"inputs": ["good", "bad"]}')[2])
-    assert [set(row) for row in answer] == [{"label", "score"}] * 2
-    every = served.invoke('{"inputs": "good", "parameters": {"top_k": null}}')
-    assert {row["label"] for row in json.loads(every[2])} == {"yes", "no"}
