@@ -1,4 +1,4 @@
-"""The log of a training job, read from CloudWatch Logs as it comes.
+"""The log of a job, read from CloudWatch Logs as it comes.
 
 It must not know how a job is started or what its lines mean.
 """
@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from workshop_utils.session import Session
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+TRANSFORM_LOG_GROUP = "/aws/sagemaker/TransformJobs"
 # What the SDK's own driver prints around a script's output.
 _SCRIPT_STARTS = "Executing command:"
 _DRIVER = ("++ ", "Training Container Execution Completed")
@@ -28,6 +29,8 @@ class JobLog:
         Where the job runs.
     job_name
         Its name.
+    group
+        The log group of its kind of job.
 
     Attributes
     ----------
@@ -37,8 +40,9 @@ class JobLog:
         The last lines that came before it, for a job that failed there.
     """
 
-    def __init__(self, session: Session, job_name: str) -> None:
+    def __init__(self, session: Session, job_name: str, group: str = LOG_GROUP) -> None:
         self._client = session.client("logs")
+        self._group = group
         self._prefix = f"{job_name}/"
         self._tokens: dict[str, str] = {}
         self.script_started = False
@@ -48,7 +52,7 @@ class JobLog:
         """Return the lines that came since the last call."""
         try:
             streams = self._client.describe_log_streams(
-                logGroupName=LOG_GROUP, logStreamNamePrefix=self._prefix
+                logGroupName=self._group, logStreamNamePrefix=self._prefix
             )["logStreams"]
         except ClientError as error:
             # The group comes to be with the first line of the account's first job.
@@ -76,7 +80,7 @@ class JobLog:
         while True:
             token = self._tokens.get(stream)
             page = self._client.get_log_events(
-                logGroupName=LOG_GROUP,
+                logGroupName=self._group,
                 logStreamName=stream,
                 startFromHead=True,
                 **({"nextToken": token} if token else {}),

@@ -171,7 +171,7 @@ def test_several_texts_make_a_table(endpoint: Endpoint) -> None:
 
 
 def test_a_models_refusal_is_one_sentence(endpoint: Endpoint) -> None:
-    with pytest.raises(AnswerError, match="refused the request: .*this text is no question"):
+    with pytest.raises(AnswerError, match=r"refused the request: .*this text is no question"):
         zero_shot.ask(endpoint, "not a question", Task(LABELS))
     with pytest.raises(AnswerError, match="no object but 'what'"):
         zero_shot.ask(endpoint, "nonsense", Task(LABELS))
