@@ -26,6 +26,7 @@ from local_sagemaker.serving.errors import (
 )
 
 _METHODS = {"/ping": b"GET", "/invocations": b"POST"}
+_PARAMETERS = "/execution-parameters"
 _JSON = "application/json"
 # Ours to say, whatever user code set.
 _RESERVED_HEADERS = frozenset({"content-type", "content-length", "transfer-encoding", "connection"})
@@ -49,6 +50,8 @@ class Service:
         Largest request body in bytes; larger ones are answered 413.
     healthy
         Whether the model is loaded: what `/ping` says.
+    execution_parameters
+        What `/execution-parameters` says, as JSON; None where there is no such path.
     connections
         The open connections.
     """
@@ -56,6 +59,7 @@ class Service:
     on_invocation: Callable[[Invocation], None]
     max_payload: int
     healthy: bool = False
+    execution_parameters: bytes | None = None
     connections: set[Connection] = field(default_factory=set)
 
 
@@ -159,16 +163,21 @@ class Connection(asyncio.Protocol):
         request = self._request
         assert request is not None
         path = request.target.partition(b"?")[0].decode("latin-1")
-        if path not in _METHODS:
-            self._reject(404, NOT_FOUND, f"There is no {path} here, only {', '.join(_METHODS)}.")
-        elif request.method != _METHODS[path]:
-            allowed = _METHODS[path].decode()
+        methods = _METHODS
+        if self._service.execution_parameters is not None:
+            methods = _METHODS | {_PARAMETERS: b"GET"}
+        if path not in methods:
+            self._reject(404, NOT_FOUND, f"There is no {path} here, only {', '.join(methods)}.")
+        elif request.method != methods[path]:
+            allowed = methods[path].decode()
             self._reject(405, METHOD_NOT_ALLOWED, f"{path} takes {allowed} only.")
         elif path == "/ping":
             healthy = self._service.healthy
             status = "Healthy" if healthy else "Unhealthy"
             body = f'{{\n  "status": "{status}"\n}}\n'.encode()
             self.reply(200 if healthy else 503, _JSON, body)
+        elif path == _PARAMETERS:
+            self.reply(200, _JSON, self._service.execution_parameters or b"{}")
         elif not self._service.healthy:
             self._reject(503, UNAVAILABLE, "The model is being loaded or is stopping.")
         else:

@@ -25,8 +25,9 @@ _logger = logging.getLogger(__name__)
 DEFAULT_PROGRAM = "inference.py"
 # Arguments of each function without the context it may take as one more.
 _ARGUMENTS = {"model_fn": 1, "input_fn": 2, "predict_fn": 2, "output_fn": 2, "transform_fn": 4}
-# The plain SageMaker inference toolkit's hooks around loading; a module may offer them.
-_HOOK_ARGUMENTS = {"pre_model_fn": 1, "model_warmup_fn": 2}
+# What a module may offer besides: the plain SageMaker inference toolkit's hooks around loading, and
+# what a batch transform asks containers for, which no toolkit lets a script say.
+_HOOK_ARGUMENTS = {"pre_model_fn": 1, "model_warmup_fn": 2, "execution_parameters_fn": 0}
 _NOT_WITH_TABLES = frozenset({"zero-shot-classification", "table-question-answering"})
 
 
@@ -163,6 +164,15 @@ class Handler:
             self._model = load_pipeline(self.model_dir)
         if warm_up := self._functions.get("model_warmup_fn"):
             warm_up(model_dir, self._model)
+
+    def execution_parameters(self) -> bytes | None:
+        """Return the answer to ``GET /execution-parameters``; None where the module has none.
+
+        It is what `execution_parameters_fn` returns, as JSON: ``MaxConcurrentTransforms``,
+        ``MaxPayloadInMB`` and ``BatchStrategy``, each of which may be left out.
+        """
+        offered = self._functions.get("execution_parameters_fn")
+        return None if offered is None else json.dumps(offered()).encode()
 
     def answer(self, headers: RequestHeaders, body: bytes) -> Answer:
         """Answer one invocation; an exception of the user's code becomes a 400.

@@ -74,6 +74,7 @@ class Worker:
             handler.load()
             self._loading = False
             _logger.info("Model loaded in %.1f s", time.monotonic() - started)
+            service.execution_parameters = handler.execution_parameters()
             service.healthy = True
             self._answer_all(handler, server)
         except _Stop:

@@ -6,43 +6,39 @@ ended. It must not know requests or other jobs.
 
 import asyncio
 import logging
-import math
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
-from local_sagemaker.containers.container import Container, Containers
+from local_sagemaker.containers.container import Containers
 from local_sagemaker.errors import AWSError
 from local_sagemaker.hosting import model_container
 from local_sagemaker.hosting.fleet import Fleet
-from local_sagemaker.hosting.models import ModelDataError, ModelSource, stage
-from local_sagemaker.hosting.reserve import ReservePolicy
-from local_sagemaker.hosting.variants import STARTUP_TIMEOUT
-from local_sagemaker.hosting.waiting import WorkerDied
-from local_sagemaker.hosting.workers import WorkerFailed, WorkerPlan
+from local_sagemaker.hosting.models import ModelSource
 from local_sagemaker.jobs import s3_source
 from local_sagemaker.jobs.s3_locations import S3Location
 from local_sagemaker.jobs.s3_source import Item, SourceError
 from local_sagemaker.logs.store import LogStore
 from local_sagemaker.s3.objects import Objects
 from local_sagemaker.store import Key, Record, RecordMissing, Records
-from local_sagemaker.transform import execution_parameters, plan, states
+from local_sagemaker.transform import plan, states
+from local_sagemaker.transform.all_objects import Failures, transform_all
 from local_sagemaker.transform.execution_parameters import ExecutionParameters, ProposalError
-from local_sagemaker.transform.file_transform import FileFailed, FileTransform, Work
+from local_sagemaker.transform.file_transform import Work
 from local_sagemaker.transform.invocations import ClientConfig, Invocations
 from local_sagemaker.transform.job_logs import JobLogs
+from local_sagemaker.transform.job_processes import (
+    JobProcesses,
+    Model,
+    ProcessesEnded,
+    ProcessesFailed,
+)
 from local_sagemaker.transform.plan import TransformPlan
 
-# From SIGTERM to SIGKILL: what is under way when a job is stopped is of no use to anybody.
-_STOP_GRACE = 2.0
-_ASKING_SECONDS = 10.0
-# A job can wait for a new process, and need not pay for one that only waits.
-_NO_RESERVE = ReservePolicy(processor_time=math.inf, duration=math.inf)
 _RETRY_SECONDS = 1.0
 _LOG = logging.getLogger(__name__)
 
@@ -59,10 +55,6 @@ class Services:
 
 class _JobFailed(Exception):
     """The message is the job's FailureReason."""
-
-
-class _Ended(Exception):
-    """The job is to end now."""
 
 
 class TransformRun:
@@ -90,9 +82,13 @@ class TransformRun:
         self._services = services
         self._key = record.key
         self._request = request
-        self._source = source
+        processes = plan.first_processes(request)
+        introduction = model_container.introduction(source, processes, processes)
+        self._logs = JobLogs(services.logs, record.key, introduction)
+        self._processes = JobProcesses(
+            Model(source, record.key, request), services.containers, services.objects, self._logs
+        )
         self._lock = threading.Lock()
-        self._fleet: Fleet | None = None
         self._cancel: Callable[[], None] | None = None
         self._ending = False
         self._aborted = False
@@ -107,14 +103,9 @@ class TransformRun:
         """End it at once; outputs that are complete stay. Returns without waiting."""
         with self._lock:
             self._ending = True
-            fleet, cancel = self._fleet, self._cancel
-            if cancel is not None:
-                cancel()
-        if fleet is not None:
-            # It waits for the processes' end, and the caller must not.
-            threading.Thread(
-                target=fleet.stop, args=(_STOP_GRACE,), name="stop transform", daemon=True
-            ).start()
+            if self._cancel is not None:
+                self._cancel()
+        self._processes.tell_to_end()
 
     def abort(self) -> None:
         """End it because the server ends. Returns without waiting."""
@@ -155,23 +146,15 @@ class TransformRun:
 
     def _outcome(self) -> tuple[str, str | None]:
         """Run the job; nothing of it is left but its outputs when this returns."""
-        container: Container | None = None
-        logs: JobLogs | None = None
         try:
             record = self._services.records.update(self._key, states.begin)
-            if record.status == "Stopping":
-                # Stopped before this run was known to those who stop runs.
-                raise _Ended
-            processes = plan.first_processes(self._request)
-            introduction = model_container.introduction(self._source, processes, processes)
-            logs = JobLogs(self._services.logs, self._key, introduction)
-            container = self._services.containers.create()
-            self._lead(container, logs)
-        except _Ended:
+            # It may have been stopped before this run was known to those who stop runs.
+            if record.status == "InProgress":
+                self._lead()
+        except ProcessesEnded:
             return ("Failed", states.INTERRUPTED) if self._aborted else ("Stopped", None)
-        except _JobFailed as error:
-            if logs is not None:
-                logs.say(str(error))
+        except (_JobFailed, ProcessesFailed) as error:
+            self._logs.say(str(error))
             return "Failed", str(error)
         except OSError as error:
             return "Failed", f"InternalServerError: {error}"
@@ -181,38 +164,35 @@ class TransformRun:
             _LOG.exception("transform job %s", self._key.name)
             return "Failed", f"InternalServerError: the local SageMaker failed: {error!r}"
         finally:
-            if self._fleet is not None:
-                self._fleet.stop(_STOP_GRACE)
-            if container is not None:
-                container.remove()
-            if logs is not None:
-                logs.close()
+            self._processes.close()
+            self._logs.close()
         return "Completed", None
 
-    def _lead(self, container: Container, logs: JobLogs) -> None:
+    def _lead(self) -> None:
+        self._check_output()
         items = self._items()
-        fleet = self._served(container, logs)
+        fleet = self._processes.start()
         try:
-            parameters = ExecutionParameters.settled(self._request, self._proposal(fleet))
+            proposal = self._processes.proposal(fleet)
+            parameters = ExecutionParameters.settled(self._request, proposal)
         except ProposalError as error:
-            raise _JobFailed(f"AlgorithmError: The container's parameters: {error}.") from error
-        logs.say(str(parameters))
+            raise _JobFailed(f"ClientError: {error}.") from error
+        self._logs.say(str(parameters))
         todo = TransformPlan.read(self._request, parameters)
-        self._start(fleet, todo.processes)
         if todo.wanted_processes > todo.processes:
-            logs.say(
+            self._logs.say(
                 f"{todo.wanted_processes} requests at once were asked for; {todo.processes} are "
                 "worked on at once on this machine"
             )
-        failures = self._transformed(todo, items, fleet, logs)
-        if failures.first is not None:
-            raise _JobFailed(failures.reason(len(items)))
+        self._processes.resize(fleet, todo.processes)
+        reason = self._transformed(todo, items, fleet).reason
+        if reason is not None:
+            raise _JobFailed(reason)
 
-    def _items(self) -> list[Item]:
+    def _check_output(self) -> None:
         target = S3Location.parse(self._request["TransformOutput"]["S3OutputPath"])
-        account = self._key.account
         try:
-            bucket = self._services.objects.buckets.require(account, target.bucket)
+            bucket = self._services.objects.buckets.require(self._key.account, target.bucket)
         except AWSError as error:
             raise _JobFailed(
                 f"ClientError: cannot write to {target}: {error.message} ({error.code})"
@@ -222,107 +202,35 @@ class TransformRun:
                 f"ClientError: cannot write to {target}: the bucket is in {bucket.region}, and the "
                 f"job in {self._key.region}."
             )
+
+    def _items(self) -> list[Item]:
         source = self._request["TransformInput"]["DataSource"]["S3DataSource"]
         try:
-            items = s3_source.items(self._services.objects, account, source)
+            items = s3_source.items(self._services.objects, self._key.account, source)
         except SourceError as error:
             raise _JobFailed(f"ClientError: {error}") from error
         # A manifest may name an object twice.
         return list(dict.fromkeys(items))
 
-    def _served(self, container: Container, logs: JobLogs) -> Fleet:
-        """Return the processes, started, as many as are needed in any case."""
-        try:
-            environment = model_container.environment(
-                self._services.containers,
-                container,
-                self._source,
-                account=self._key.account,
-                region=self._key.region,
-                own={
-                    **self._request.get("Environment", {}),
-                    **execution_parameters.variables(self._request),
-                },
-            )
-            stage(self._services.objects, self._key.account, self._source, container.root)
-        except AWSError as error:
-            raise _JobFailed(f"ClientError: the model's execution role: {error.message}") from error
-        except ModelDataError as error:
-            raise _JobFailed(f"ClientError: {error}") from error
-        unmet = model_container.unmet_requirement(self._source, container, logs.of_process(1))
-        if unmet is not None:
-            raise _JobFailed(_not_healthy(unmet))
-        fleet = Fleet(
-            WorkerPlan(
-                container=container,
-                environment=environment,
-                startup_timeout=STARTUP_TIMEOUT,
-                request_timeout=plan.invocation_timeout(self._request),
-                open_log=logs.of_process,
-            ),
-            reserve=_NO_RESERVE,
-        )
-        with self._lock:
-            self._fleet = fleet
-        self._start(fleet, plan.first_processes(self._request))
-        return fleet
-
-    def _start(self, fleet: Fleet, processes: int) -> None:
-        if self._ending:
-            raise _Ended
-        try:
-            fleet.resize(processes)
-        except WorkerFailed as error:
-            if self._ending:
-                raise _Ended from error
-            raise _JobFailed(_not_healthy(str(error))) from error
-
-    def _proposal(self, fleet: Fleet) -> dict[str, Any]:
-        try:
-            status, body = fleet.get(execution_parameters.PATH, _ASKING_SECONDS)
-        except WorkerDied as error:
-            if self._ending:
-                raise _Ended from error
-            raise _JobFailed(f"AlgorithmError: {error}") from error
-        # Most containers know nothing of it and answer 404.
-        return execution_parameters.read_proposal(body) if status == HTTPStatus.OK else {}
-
-    def _transformed(
-        self, todo: TransformPlan, items: list[Item], fleet: Fleet, logs: JobLogs
-    ) -> "_Failures":
-        """Transform all objects; return what failed."""
-        failures = _Failures()
-
-        async def transform_all() -> None:
+    def _transformed(self, todo: TransformPlan, items: list[Item], fleet: Fleet) -> Failures:
+        async def transform() -> Failures:
             loop, main = asyncio.get_running_loop(), asyncio.current_task()
             assert main is not None
             with self._lock:
                 if self._ending:
-                    raise _Ended
+                    raise ProcessesEnded
                 self._cancel = lambda: _call(loop, main.cancel)
-            work = self._work(todo, fleet, logs)
-            waiting = iter(enumerate(items))
-            hands = [
-                asyncio.create_task(_transform_each(work, todo.output, waiting, failures))
-                for _ in range(min(todo.ahead, len(items)))
-            ]
-            try:
-                await asyncio.gather(*hands)
-            finally:
-                for hand in hands:
-                    hand.cancel()
-                await asyncio.gather(*hands, return_exceptions=True)
+            return await transform_all(self._work(todo, fleet), items, todo.output, todo.ahead)
 
         try:
-            asyncio.run(transform_all())
+            return asyncio.run(transform())
         except asyncio.CancelledError as error:
-            raise _Ended from error
+            raise ProcessesEnded from error
         finally:
             with self._lock:
                 self._cancel = None
-        return failures
 
-    def _work(self, todo: TransformPlan, fleet: Fleet, logs: JobLogs) -> Work:
+    def _work(self, todo: TransformPlan, fleet: Fleet) -> Work:
         config = ClientConfig(todo.headers, todo.timeout, todo.retries, todo.processes)
         return Work(
             objects=self._services.objects,
@@ -332,59 +240,12 @@ class TransformRun:
             processing=todo.processing,
             lines=todo.lines,
             room=asyncio.Semaphore(todo.ahead),
-            invocations=Invocations(fleet, config, logs.say),
-            say=logs.say,
+            invocations=Invocations(fleet, config, self._logs.say),
+            say=self._logs.say,
         )
 
 
-class _Failures:
-    """The objects that failed: how many, and the first of them in the order of the input."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.first: tuple[int, str] | None = None
-
-    def add(self, number: int, item: Item, error: FileFailed) -> None:
-        self.count += 1
-        if self.first is None or number < self.first[0]:
-            self.first = number, f"{error.blame}: {item.location}: {error}"
-
-    def reason(self, objects: int) -> str:
-        told = self.first[1] if self.first is not None else ""
-        more = f" {self.count} of {objects} input files failed." if objects > 1 else ""
-        return f"{told}{more} See the job's logs."
-
-
-async def _transform_each(
-    work: Work, output: S3Location, waiting: Iterator[tuple[int, Item]], failures: _Failures
-) -> None:
-    for number, item in waiting:
-        name = f"{item.location.bucket}/{item.location.key}"
-        started = time.monotonic()
-        target = S3Location(output.bucket, _joined(output.key, f"{item.name}.out"))
-        try:
-            records = await FileTransform(work, item.location, target).run()
-        except FileFailed as error:
-            failures.add(number, item, error)
-            work.say(f"{name}: {error.blame}")
-            work.say(f"{name}: Message: {error}")
-        else:
-            seconds = time.monotonic() - started
-            work.say(f"{name}: {records} records in {seconds:.1f} s, written to {target}")
-
-
-def _joined(prefix: str, name: str) -> str:
-    return f"{prefix.rstrip('/')}/{name}" if prefix.rstrip("/") else name
-
-
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> None:
+    # The loop may have ended of itself.
     with suppress(RuntimeError):
-        # The loop may have ended of itself.
         loop.call_soon_threadsafe(function)
-
-
-def _not_healthy(why: str) -> str:
-    return (
-        "AlgorithmError: The primary container for the transform job did not pass the ping health "
-        f"check. Please check the job's CloudWatch logs. Local SageMaker: {why}"
-    )

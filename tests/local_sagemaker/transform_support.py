@@ -5,9 +5,17 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from tests.local_sagemaker.endpoint_support import Deployer
 
 ENDED = ("Completed", "Failed", "Stopped")
+
+# One record a line, in and out.
+LINES: dict[str, Any] = {
+    "source": {"SplitType": "Line", "ContentType": "text/csv"},
+    "output": {"AssembleWith": "Line"},
+}
 
 # Answers a line for each line.
 UPPER = """
@@ -104,8 +112,11 @@ class Transformer:
         return str(job["FailureReason"])
 
     def log(self, name: str) -> str:
-        """Return all lines of a job's logs."""
-        events = self.deployer.logs.filter_log_events(
-            logGroupName="/aws/sagemaker/TransformJobs", logStreamNamePrefix=f"{name}/"
-        )["events"]
+        """Return all lines of a job's logs; nothing before there are any."""
+        try:
+            events = self.deployer.logs.filter_log_events(
+                logGroupName="/aws/sagemaker/TransformJobs", logStreamNamePrefix=f"{name}/"
+            )["events"]
+        except ClientError:
+            return ""
         return "\n".join(event["message"] for event in events)
