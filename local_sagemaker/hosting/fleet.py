@@ -155,6 +155,7 @@ class Fleet:
         timeout: float,
         gone: HangUp,
         parts: Parts | None = None,
+        queue_timeout: float | None = None,
     ) -> HTTPAnswer:
         """Send a request to the next free process and return its answer.
 
@@ -163,11 +164,13 @@ class Fleet:
         headers, body
             The request.
         timeout
-            Seconds for all of it, waiting in the queue included.
+            Seconds for all of it, waiting in the queue included unless that has its own.
         gone
             Ends when the client hangs up; watched while the request waits in the queue.
         parts
             Gets the body while it comes, unless the answer is an error.
+        queue_timeout
+            Seconds for waiting in the queue; then `timeout` is for the answer alone.
 
         Raises
         ------
@@ -180,8 +183,10 @@ class Fleet:
             If it took too long, or nobody waits any more.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout
+        deadline = loop.time() + (timeout if queue_timeout is None else queue_timeout)
         worker, answer = await self._send(headers, body, deadline, gone, parts)
+        if queue_timeout is not None:
+            deadline = loop.time() + timeout
         patience = max(self._plan.request_timeout, timeout if timeout > _REAL_TIME else 0.0)
         overdue = loop.call_later(patience, self._kill_overdue, worker, patience)
 
@@ -269,7 +274,8 @@ class Fleet:
     def _kill_overdue(self, worker: Worker, patience: float) -> None:
         worker.log.write(
             f"A request took longer than {patience:g} s "
-            "(SAGEMAKER_MODEL_SERVER_TIMEOUT): the process is replaced."
+            "(SAGEMAKER_MODEL_SERVER_TIMEOUT, or InvocationsTimeoutInSeconds in a batch "
+            "transform): the process is replaced."
         )
         worker.kill()
 

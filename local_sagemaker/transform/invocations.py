@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from local_sagemaker.hosting.fleet import Fleet
+from local_sagemaker.hosting.variants import STARTUP_TIMEOUT
 from local_sagemaker.hosting.waiting import FleetClosed, InvocationTimeout, WorkerDied
 
 # Seconds before the first repetition; each further one waits twice as long.
@@ -73,7 +74,7 @@ class Invocations:
         self._fleet = fleet
         self._config = config
         self._say = say
-        # A request waits here rather than in the fleet's queue, where its time would run.
+        # Here requests wait for each other; in the fleet's queue, only for a process that starts.
         self._free = asyncio.Semaphore(config.concurrent)
 
     async def answer(self, payload: bytes, where: str) -> bytes:
@@ -111,7 +112,11 @@ class Invocations:
         timeout = self._config.timeout
         try:
             answer = await self._fleet.invoke(
-                self._config.headers, payload, timeout=timeout, gone=_never
+                self._config.headers,
+                payload,
+                timeout=timeout,
+                gone=_never,
+                queue_timeout=STARTUP_TIMEOUT,
             )
         except InvocationTimeout as error:
             raise InvocationFailed(
