@@ -207,13 +207,13 @@ class Endpoint:
 
 def deploy(
     session: Session,
-    model_data: str,
+    model_data: str | None,
     *,
     instance_type: str = instances.CPU,
     environment: Mapping[str, str] | None = None,
     name: str = "few-shot",
 ) -> Endpoint:
-    """Put a model archive behind an endpoint, and wait until it answers.
+    """Put a model behind an endpoint, and wait until it answers.
 
     A second call with the same arguments returns the endpoint that is there.
 
@@ -222,7 +222,8 @@ def deploy(
     session
         Where and as whom.
     model_data
-        S3 URI of a ``model.tar.gz`` with ``code/inference.py`` in it.
+        S3 URI of a ``model.tar.gz`` with ``code/inference.py`` in it; None for a container that
+        fetches the model its variable ``HF_MODEL_ID`` names, and needs no script.
     instance_type
         What serves it; billed from now until `Endpoint.delete`.
     environment
@@ -236,7 +237,7 @@ def deploy(
         When the model does not come up, with the reason. Nothing is left behind then.
     """
     from sagemaker.core.resources import Model
-    from sagemaker.core.shapes import ContainerDefinition
+    from sagemaker.core.shapes import ContainerDefinition, Tag
 
     # The name follows from what is deployed, so a second call finds what the first one made.
     wanted = f"{model_data} {instance_type} {sorted((environment or {}).items())}"
@@ -246,15 +247,16 @@ def deploy(
         return endpoint
     # A start that was interrupted may have left a configuration or a model.
     endpoint.delete()
+    script = {"SAGEMAKER_PROGRAM": "inference.py"} if model_data else {}
     Model.create(
         model_name=endpoint.name,
         primary_container=ContainerDefinition(
             image=inference_image(session.region, instance_type),
-            model_data_url=model_data,
-            environment={"SAGEMAKER_PROGRAM": "inference.py"} | dict(environment or {}),
+            environment=script | dict(environment or {}),
+            **({"model_data_url": model_data} if model_data else {}),
         ),
         execution_role_arn=session.role,
-        tags=_tags(session.tags),
+        tags=[Tag(key=tag["Key"], value=tag["Value"]) for tag in session.tags],
         session=session.boto,
         region=session.region,
     )
@@ -292,22 +294,19 @@ def serve(
     EndpointFailed
         When it does not come up, with the reason. Nothing is left behind then, the model included.
     """
-    from sagemaker.core.resources import Endpoint as EndpointResource
-    from sagemaker.core.resources import EndpointConfig
-
     session = endpoint.session
-    marks = _tags(session.tags if tags is None else tags)
-    place = {"session": session.boto, "region": session.region}
+    # Not through the SDK's resources: theirs spell MemorySizeInMB as the service does not know it.
+    client = session.client("sagemaker")
+    marks = [dict(tag) for tag in (session.tags if tags is None else tags)]
     try:
-        EndpointConfig.create(
-            endpoint_config_name=endpoint.name,
-            production_variants=[_variant(endpoint.name, hosting)],
-            tags=marks,
-            **({"kms_key_id": hosting.kms_key} if hosting.kms_key else {}),
-            **place,
+        client.create_endpoint_config(
+            EndpointConfigName=endpoint.name,
+            ProductionVariants=[_variant(endpoint.name, hosting)],
+            Tags=marks,
+            **({"KmsKeyId": hosting.kms_key} if hosting.kms_key else {}),
         )
-        EndpointResource.create(
-            endpoint_name=endpoint.name, endpoint_config_name=endpoint.name, tags=marks, **place
+        client.create_endpoint(
+            EndpointName=endpoint.name, EndpointConfigName=endpoint.name, Tags=marks
         )
     except ClientError as error:
         endpoint.delete()
@@ -317,31 +316,28 @@ def serve(
         ) from error
     status = _settled(endpoint)
     if status != "InService":
-        state = session.client("sagemaker").describe_endpoint(EndpointName=endpoint.name)
+        state = client.describe_endpoint(EndpointName=endpoint.name)
         reason = state.get("FailureReason", "no reason given")
         endpoint.delete()
         raise EndpointFailed(f"{endpoint.name} is {status}: {reason}")
 
 
-def _variant(model: str, hosting: Hosting) -> Any:
-    from sagemaker.core.shapes import ProductionVariant, ProductionVariantServerlessConfig
-
+def _variant(model: str, hosting: Hosting) -> dict[str, Any]:
+    variant: dict[str, Any] = {"VariantName": VARIANT, "ModelName": model}
     if hosting.serverless is not None:
-        config = ProductionVariantServerlessConfig(
-            memory_size_in_mb=hosting.serverless.memory_mb,
-            max_concurrency=hosting.serverless.max_concurrency,
-        )
-        return ProductionVariant(variant_name=VARIANT, model_name=model, serverless_config=config)
-    patience = {"container_startup_health_check_timeout_in_seconds": hosting.startup_seconds}
-    if hosting.download_seconds:
-        patience["model_data_download_timeout_in_seconds"] = hosting.download_seconds
-    return ProductionVariant(
-        variant_name=VARIANT,
-        model_name=model,
-        instance_type=hosting.instance_type,
-        initial_instance_count=hosting.instance_count,
-        **patience,
-    )
+        return variant | {
+            "ServerlessConfig": {
+                "MemorySizeInMB": hosting.serverless.memory_mb,
+                "MaxConcurrency": hosting.serverless.max_concurrency,
+            }
+        }
+    if hosting.download_seconds is not None:
+        variant["ModelDataDownloadTimeoutInSeconds"] = hosting.download_seconds
+    return variant | {
+        "InstanceType": hosting.instance_type,
+        "InitialInstanceCount": hosting.instance_count,
+        "ContainerStartupHealthCheckTimeoutInSeconds": hosting.startup_seconds,
+    }
 
 
 def _settled(endpoint: Endpoint) -> str | None:
@@ -372,9 +368,3 @@ def _delete(operation: Any, **name: str) -> None:
 
 def _absent(error: ClientError) -> bool:
     return "Could not find" in str(error)
-
-
-def _tags(tags: Sequence[Mapping[str, str]]) -> list[Any]:
-    from sagemaker.core.shapes import Tag
-
-    return [Tag(key=tag["Key"], value=tag["Value"]) for tag in tags]

@@ -8,7 +8,9 @@ import logging
 import os
 import re
 import secrets
+import tempfile
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +33,8 @@ STUDIO_METADATA = Path("/opt/ml/metadata/resource-metadata.json")
 """Studio writes this file into every space; its presence means that AWS pays for this kernel."""
 _ROLE_VARIABLE = "WORKSHOP_ROLE_ARN"
 _BUCKET_VARIABLE = "WORKSHOP_BUCKET"
+# A variable of a published model's container: what the model was built from.
+_MADE_OF = "WORKSHOP_MADE_OF"
 # The longest name that endpoints, jobs and models have in common (botocore: 63 characters).
 _NAME_LIMIT = 63
 
@@ -115,6 +119,53 @@ class Session:
         else:
             self.client("s3").upload_file(str(source), self.bucket, key)
         return uri
+
+    def publish(
+        self, model_id: str, made_of: str, build: Callable[[Path], Path], about: Mapping[str, str]
+    ) -> bool:
+        """Put a model of one's own into the JumpStart hub, where that is ours to write.
+
+        Parameters
+        ----------
+        model_id
+            ``<framework>-<task>-<name>``.
+        made_of
+            A digest of everything that the model is built from: one that is there already is not
+            built again.
+        build
+            Builds the model in an empty folder; returns its folder or archive.
+        about
+            ``name``, ``description`` and ``license``.
+
+        Returns
+        -------
+        bool
+            Whether the hub has it now. AWS's public hub has the models that AWS puts there.
+
+        Raises
+        ------
+        SessionError
+            When the hub refuses it.
+        """
+        if self.local is None:
+            return False
+        from local_sagemaker.jumpstart.published import PublishError
+
+        present = {model.model_id: model.environment for model in self.local.published_models()}
+        if present.get(model_id, {}).get(_MADE_OF) == made_of:
+            return True
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                self.local.publish_model(
+                    build(Path(scratch)),
+                    model_id,
+                    environment={_MADE_OF: made_of},
+                    report=print,
+                    **about,
+                )
+            except PublishError as error:
+                raise SessionError(f"{model_id} cannot be published: {error}") from error
+        return True
 
     def close(self) -> None:
         """Stop the local SageMaker if this session started it; what it keeps stays on disk."""
