@@ -267,9 +267,12 @@ def _said(answer: str) -> str:
 
 def _too_long(message: str) -> bool:
     # Our container names its error; Text Generation Inference says "`inputs` tokens +
-    # `max_new_tokens` must be <= 2048" or "`inputs` must have less than 1024 tokens".
-    return "PromptTooLongError" in message or (
-        "`inputs`" in message and "token" in message and "must" in message
+    # `max_new_tokens` must be <= 2048" or "`inputs` must have less than 1024 tokens"; a pipeline
+    # says what torch says of a position that the model does not have.
+    return (
+        "PromptTooLongError" in message
+        or "index out of range in self" in message
+        or ("`inputs`" in message and "token" in message and "must" in message)
     )
 
 

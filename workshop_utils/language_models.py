@@ -12,11 +12,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from workshop_utils import datasets, endpoints, estimators, instances, models
+from workshop_utils import datasets, endpoints, estimators, instances, jumpstart, models
 from workshop_utils.completions import EndpointModel
 from workshop_utils.session import Session
 
 GPT_NEO = "EleutherAI/gpt-neo-125m"
+JUMPSTART_GPT_NEO = "huggingface-textgeneration1-gpt-neo-125m"
+_STAND_IN = "Without internet, prompt the stand-in: language_models.stand_in(session)."
 _SCRIPTS = estimators.SCRIPTS / "prompting"
 _SERVING = ("inference.py", "causal_model.py", "generation_request.py")
 # What a causal model of the hub is loaded from; other frameworks' weights stay behind.
@@ -85,6 +87,73 @@ def from_hub(
     return EndpointModel(endpoint)
 
 
+def from_container(
+    session: Session, model_id: str = GPT_NEO, *, instance_type: str = instances.CPU
+) -> EndpointModel:
+    """Deploy a causal language model that the Hugging Face container fetches by itself.
+
+    The container has internet access on AWS, and downloads the weights each time it starts; it
+    needs no script and no data in S3. It knows neither seeds nor end sequences.
+
+    Parameters
+    ----------
+    session
+        Where to.
+    model_id
+        Of the Hugging Face hub.
+    instance_type
+        What serves it.
+
+    Raises
+    ------
+    ModelError
+        When the weights cannot be had.
+    """
+    try:
+        endpoint = endpoints.deploy(
+            session,
+            None,
+            instance_type=instance_type,
+            environment={"HF_MODEL_ID": model_id, "HF_TASK": "text-generation"},
+            name="gpt-neo-container",
+        )
+    except ClientError as error:
+        said = str(error.response["Error"]["Message"])
+        # The local SageMaker's words; on AWS the container only finds out when it starts.
+        if "the weights of" not in said:
+            raise
+        raise models.ModelError(f"{said} {_STAND_IN}") from error
+    return EndpointModel(endpoint, "pipeline")
+
+
+def from_jumpstart(
+    session: Session, model_id: str = JUMPSTART_GPT_NEO, *, instance_type: str = instances.AUTO
+) -> EndpointModel:
+    """Deploy a text generation model of JumpStart, by its id alone.
+
+    Parameters
+    ----------
+    session
+        Where to.
+    model_id
+        Of JumpStart's task ``textgeneration1``, whose containers run Text Generation Inference.
+    instance_type
+        What serves it; ``auto`` takes the publisher's default if the account may start one.
+
+    Raises
+    ------
+    ModelError
+        When the weights cannot be had.
+    JumpStartError
+        When the hub has no such model, or the service refuses it.
+    """
+    try:
+        model = jumpstart.build(session, model_id, instance_type=instance_type)
+    except jumpstart.WeightsMissing as error:
+        raise models.ModelError(f"{error} {_STAND_IN}") from error
+    return EndpointModel(jumpstart.deploy(model), "tgi")
+
+
 def _trained_stand_in(session: Session, steps: int, instance_type: str) -> str:
     """Return the S3 URI of the trained archive, which is named after what it was made from."""
     table = (datasets.DATA / "train.csv").read_bytes()
@@ -119,8 +188,7 @@ def _hub_copy(model_id: str) -> Path:
         # The hub's client raises whatever its many layers raise; all of it means "no weights".
         raise models.ModelError(
             f"The weights of {model_id} cannot be had from the Hugging Face hub "
-            f"({type(error).__name__}: {error}). Without internet, prompt the stand-in: "
-            "language_models.stand_in(session)."
+            f"({type(error).__name__}: {error}). {_STAND_IN}"
         ) from error
 
 
