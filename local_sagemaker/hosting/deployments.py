@@ -170,7 +170,7 @@ class Deployments:
             raise DeploymentFailed(f"The model's execution role: {error.message}") from error
 
     def _logs_of(self, key: RouteKey, plan: VariantPlan) -> ProcessLogs:
-        def open_stream() -> LogWriter:
+        def open_stream(_number: int) -> LogWriter:
             group = f"/aws/sagemaker/Endpoints/{key.endpoint}"
             name = f"{plan.name}/i-{secrets.token_hex(9)[:17]}"
             return self._logs.writer(key.account, key.region, group, name)

@@ -127,12 +127,14 @@ class ProcessLogs:
     Parameters
     ----------
     open_stream
-        Returns a writer of a new stream.
+        Returns a writer of the stream of a numbered process.
     introduction
         The first lines of each.
     """
 
-    def __init__(self, open_stream: Callable[[], LogWriter], introduction: Sequence[str]) -> None:
+    def __init__(
+        self, open_stream: Callable[[int], LogWriter], introduction: Sequence[str]
+    ) -> None:
         self._open_stream = open_stream
         self._introduction = introduction
         self._lock = threading.Lock()
@@ -142,11 +144,11 @@ class ProcessLogs:
         """Return the log of a numbered process."""
         with self._lock:
             if number not in self._logs:
-                self._logs[number] = self._new()
+                self._logs[number] = self._new(number)
             return self._logs[number]
 
-    def _new(self) -> ProcessLog:
-        log = ProcessLog(self._open_stream())
+    def _new(self, number: int) -> ProcessLog:
+        log = ProcessLog(self._open_stream(number))
         for line in self._introduction:
             log.write(line)
         return log

@@ -32,10 +32,11 @@ class JobLogs:
     def __init__(self, logs: LogStore, key: Key, introduction: Sequence[str]) -> None:
         self._logs = logs
         self._key = key
-        self._instance = self._name()
+        instance = f"i-{secrets.token_hex(9)[:17]}-{int(time.time())}"
+        self._instance = f"{key.name}/{instance}"
         self._lock = threading.Lock()
         self._data: LogWriter | None = None
-        self._processes = ProcessLogs(lambda: self._writer(self._name()), introduction)
+        self._processes = ProcessLogs(self._open, introduction)
 
     def of_process(self, number: int) -> ProcessLog:
         """Return the log of a numbered process."""
@@ -56,8 +57,9 @@ class JobLogs:
             if self._data is not None:
                 self._data.close()
 
-    def _name(self) -> str:
-        return f"{self._key.name}/i-{secrets.token_hex(9)[:17]}-{int(time.time())}"
+    def _open(self, number: int) -> LogWriter:
+        # The SDK shows the first stream only, and what the model prints is to be in it.
+        return self._writer(self._instance if number == 1 else f"{self._instance}/process-{number}")
 
     def _writer(self, stream: str) -> LogWriter:
         return self._logs.writer(self._key.account, self._key.region, TRANSFORM_JOBS, stream)
