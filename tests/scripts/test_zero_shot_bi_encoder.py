@@ -122,6 +122,23 @@ def test_templates_are_averaged_and_descriptions_take_the_labels_place(served: S
     assert described["a_b"] > 0.5 > scores()["a_b"]
 
 
+def test_a_template_that_says_much_makes_no_answer_less_sure(served: Served) -> None:
+    """Its words are in every label's vector, which brings the cosines nearer to each other."""
+    asked = {"sequences": TEXT, "candidate_labels": LABELS}
+    plain = served.ask({**asked, "hypothesis_template": "{}"})["scores"]
+    wordy = "Here is a text that somebody wrote, and what this text is all about is {}."
+    answer = served.ask({**asked, "hypothesis_template": wordy})
+    assert answer["scores"][0] == pytest.approx(plain[0], abs=0.1)
+    [vectors, nearness] = served.model._labels(tuple(LABELS), (wordy,))
+    assert nearness < 0.95
+    assert vectors.shape == (3, 384)
+
+
+def test_labels_that_say_the_same_share_the_score(served: Served) -> None:
+    asked = {"sequences": TEXT, "candidate_labels": ["a_b", "a b"], "hypothesis_template": "It: {}"}
+    assert served.ask(asked)["scores"] == pytest.approx([0.5, 0.5])
+
+
 def test_label_sets_are_embedded_once_and_then_known(served: Served) -> None:
     embedded = []
     encoder = served.model._encoder
