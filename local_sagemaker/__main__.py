@@ -11,6 +11,7 @@ from pathlib import Path
 
 from local_sagemaker import daemon
 from local_sagemaker.commands.faults import add_fault_command
+from local_sagemaker.commands.models import add_model_commands
 from local_sagemaker.commands.requests import add_requests_command
 from local_sagemaker.commands.status import card
 from local_sagemaker.commands.tree import add_tree_command
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_logs)
     add_requests_command(commands, shared)
     add_fault_command(commands, shared)
+    add_model_commands(commands, shared)
     add_tree_command(commands, shared)
     command = commands.add_parser("stop", parents=[shared], help="stop it; its state is kept")
     command.set_defaults(run=_stop)

@@ -81,18 +81,21 @@ def stock() -> tuple[list[Spec], dict[str, bytes]]:
     archives: dict[str, bytes] = {}
     for model in table():
         entry = model.entry
-        script = script_of(entry.task)
-        packed, alone = _packed("code/inference.py", script), _packed("inference.py", script)
-        prefix = f"huggingface-infer/prepack/v{model.version}/"
+        # Without weights, one archive does for all models of a task.
+        packed = f"huggingface-infer/prepack/infer-prepack-huggingface-{entry.task}.tar.gz"
+        alone = f"source-directory-tarballs/huggingface/inference/{entry.task}/sourcedir.tar.gz"
+        if packed not in archives:
+            script = script_of(entry.task)
+            archives |= {
+                packed: _packed("code/inference.py", script),
+                alone: _packed("inference.py", script),
+            }
         artifacts = Artifacts(
-            model=f"{prefix}infer-prepack-{model.model_id}.tar.gz",
-            script="source-directory-tarballs/huggingface/inference/"
-            f"{entry.task}/v{model.version}/sourcedir.tar.gz",
+            model=packed,
+            script=alone,
             size=model.megabytes * _MEGABYTE,
-            digest=hashlib.sha256(packed).hexdigest(),
+            digest=hashlib.sha256(archives[packed]).hexdigest(),
         )
-        archives[artifacts.model] = packed
-        archives[artifacts.script or ""] = alone
         specs.append(
             specification(
                 entry,

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import shlex
 import signal
 import socket
@@ -48,7 +49,10 @@ def home(tmp_path: Path) -> Iterator[Home]:
         daemon.stop(made)
 
 
-COMMANDS = ["start", "status", "logs", "requests", "fault", "stop", "reset", "serve"]
+COMMANDS = [
+    *("start", "status", "logs", "requests", "fault", "publish", "models", "unpublish", "tree"),
+    *("stop", "reset", "serve"),
+]
 
 
 class TestHelp:
@@ -57,7 +61,7 @@ class TestHelp:
         assert done.returncode == 0
         assert "SageMaker that runs on this machine" in done.stdout
         for command in COMMANDS:
-            assert f"\n    {command} " in done.stdout
+            assert re.search(rf"\n    {command}\s", done.stdout)
         assert "--ready-fd" not in done.stdout
 
     @pytest.mark.parametrize("command", COMMANDS)
