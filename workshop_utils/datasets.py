@@ -1,4 +1,4 @@
-"""The labs' data: Banking77, and few-shot samples of it.
+"""The labs' data: Banking77, few-shot samples of it, and New Year's resolutions.
 
 It knows tables of ``text`` and ``label``; it must not know what is trained on them.
 """
@@ -15,6 +15,7 @@ from workshop_utils.display import rows
 
 COLUMNS = ["text", "label"]
 DATA = Path(__file__).resolve().parent.parent / "data" / "banking77"
+RESOLUTIONS = DATA.parent / "resolutions"
 
 HUB_NAME = "PolyAI/banking77"
 HUB_REVISION = "refs/convert/parquet"
@@ -88,6 +89,24 @@ def banking77(source: Literal["workshop", "hub"] = "workshop") -> Dataset:
     if source == "hub":
         return _from_hub()
     raise DatasetError(f"There is no source {source!r}: say 'workshop' or 'hub'.")
+
+
+def resolutions() -> pd.DataFrame:
+    """Return New Year's resolutions, written for this workshop, with their categories.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``text``, ``label`` and ``second_label``: the other category that an ambiguous one may
+        have, empty for the others.
+    """
+    return pd.read_csv(RESOLUTIONS / "resolutions.csv", dtype=str, keep_default_na=False)
+
+
+def resolution_categories() -> dict[str, str]:
+    """Return what each category of the resolutions means, by its name."""
+    frame = pd.read_csv(RESOLUTIONS / "categories.csv", dtype=str, keep_default_na=False)
+    return dict(zip(frame["label"], frame["description"], strict=True))
 
 
 def real_distribution() -> pd.DataFrame:

@@ -8,7 +8,7 @@ import html
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -193,6 +193,41 @@ def build(
         chosen.append(example)
     prompt = Prompt(template, tuple(reversed(chosen)), query, 0, left_out)
     return Prompt(template, prompt.examples, query, count_tokens(prompt.text), left_out)
+
+
+def zero_shot(
+    query: str,
+    labels: Sequence[str],
+    template: Template | None = None,
+    *,
+    budget: int = 2048 - 25,
+    count_tokens: CountTokens = estimate_tokens,
+) -> Prompt:
+    """Put a prompt together that names the labels and shows no example.
+
+    Parameters
+    ----------
+    query
+        The text to ask about.
+    labels
+        What it may be, at least two.
+    template
+        The wording after the task, which is always "Classify the following text as either ...".
+    budget, count_tokens
+        As in `build`.
+
+    Raises
+    ------
+    PromptError
+        When there are fewer than two labels, or it does not fit.
+    """
+    wording = template or Template(text_name="Text", label_name="Class")
+    if isinstance(labels, str) or len(labels) < 2:
+        raise PromptError(f"The labels are {labels!r}: give a list of at least two.")
+    said = [wording.escaped(label) for label in labels]
+    choice = f"{', '.join(said[:-1])} or {said[-1]}"
+    task = f"Classify the following text as either {choice}."
+    return build(query, [], replace(wording, task=task), budget=budget, count_tokens=count_tokens)
 
 
 @dataclass(frozen=True)

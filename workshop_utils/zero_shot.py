@@ -8,7 +8,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pandas as pd
@@ -50,20 +50,22 @@ class Task:
         A sentence with ``{}`` where the label goes, such as ``"This text is about {}."``; the
         model's own one if None.
     descriptions
-        What labels mean, in words that take the label's place in the template. The workshop's
-        own models know this, those of AWS do not.
+        What labels mean, in words that are sent to the model in the label's place. Answers
+        speak of the labels again.
 
     Raises
     ------
     QuestionError
-        When there is no label, a label is empty or there twice, the template has no place for
-        it, or something is described that is no label.
+        When there is no label, a label (or description) is empty or there twice, the template
+        has no place for it, or something is described that is no label.
     """
 
     labels: Sequence[str]
     multi_label: bool = False
     hypothesis_template: str | None = None
     descriptions: Mapping[str, str] | None = None
+    phrases: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """What is sent for each label: its description, or the label itself."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", _checked_labels(self.labels))
@@ -76,6 +78,7 @@ class Task:
         strangers = sorted((self.descriptions or {}).keys() - set(self.labels))
         if strangers:
             raise QuestionError(f"descriptions has {strangers}, which are no labels.")
+        object.__setattr__(self, "phrases", _checked_labels(self._described()))
 
     def request(self, text: str, dialect: Dialect = "jumpstart") -> dict[str, Any]:
         """Return the request that asks this of one text.
@@ -89,9 +92,7 @@ class Task:
         extra: dict[str, Any] = {}
         if self.hypothesis_template is not None:
             extra["hypothesis_template"] = self.hypothesis_template
-        if self.descriptions:
-            extra["label_descriptions"] = dict(self.descriptions)
-        labels = list(self.labels)
+        labels = list(self.phrases)
         if dialect == "jumpstart":
             several = {"multi_class": True} if self.multi_label else {}
             return {"sequences": text, "candidate_labels": labels, **several, **extra}
@@ -106,8 +107,11 @@ class Task:
         Without a template of one's own these are those of transformers' zero-shot pipeline.
         """
         template = self.hypothesis_template or "This example is {}."
+        return [template.replace("{}", phrase) for phrase in self.phrases]
+
+    def _described(self) -> list[str]:
         described = self.descriptions or {}
-        return [template.replace("{}", described.get(label, label)) for label in self.labels]
+        return [described.get(label, label) for label in self.labels]
 
 
 @dataclass(frozen=True)
@@ -185,14 +189,15 @@ def read(answer: Any, task: Task, text: str) -> Answer:
             f"The answer has no parallel lists 'labels' and 'scores': {shortened(answer)}. Is it "
             "a zero-shot model?"
         )
-    if sorted(map(str, labels)) != sorted(task.labels):
+    if sorted(map(str, labels)) != sorted(task.phrases):
         raise AnswerError(f"The answer is about other labels: {shortened(labels)}.")
     if not all(isinstance(score, int | float) and math.isfinite(score) for score in scores):
         raise AnswerError(f"A score is no finite number: {shortened(scores)}.")
+    names = dict(zip(task.phrases, task.labels, strict=True))
     order = sorted(range(len(labels)), key=lambda place: -scores[place])
     return Answer(
         text,
-        tuple(str(labels[place]) for place in order),
+        tuple(names[str(labels[place])] for place in order),
         tuple(float(scores[place]) for place in order),
         bool(answer.get("truncated", False)),
     )

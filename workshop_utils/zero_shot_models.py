@@ -14,6 +14,7 @@ from workshop_utils.estimators import SCRIPTS
 from workshop_utils.hub_models import JumpStartError
 from workshop_utils.jumpstart import Model, WeightsMissing
 from workshop_utils.session import Session
+from workshop_utils.transform_jobs import Records
 
 BI_ENCODER = "huggingface-zstc-minilm-bi-encoder"
 """The workshop's own entry in the local hub; AWS's hub has none of this id."""
@@ -58,6 +59,14 @@ def build(session: Session, model_id: str = AUTO, **options: Any) -> Model:
             raise
         print(f"So {BI_ENCODER} is used instead: {_ABOUT['description']}")
     return jumpstart.build(session, BI_ENCODER, **options)
+
+
+def records(model: Model) -> Records:
+    """Return what a transform job may send it at a time.
+
+    Our bi-encoder reads many lines at once; the containers of AWS's models read one request.
+    """
+    return "many" if model.about.model_id == BI_ENCODER else "one"
 
 
 def publish(session: Session) -> bool:

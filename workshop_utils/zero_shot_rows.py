@@ -22,8 +22,8 @@ class Rows:
         The column with the texts.
     multi_label
         For every row, or the name of a column that has it for each.
-    hypothesis_template
-        As in `Task`.
+    hypothesis_template, descriptions
+        As in `zero_shot.Task`; descriptions need labels that are the same for every row.
     dialect
         What the container understands.
     """
@@ -32,13 +32,18 @@ class Rows:
     text: str = "text"
     multi_label: bool | str = False
     hypothesis_template: str | None = None
+    descriptions: Mapping[str, str] | None = None
     dialect: Dialect = "jumpstart"
     _fixed: Task | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.labels, str) and self.descriptions:
+            raise QuestionError(
+                "descriptions need a list of labels that is the same for every row."
+            )
         # What is wrong for every row is better said before the first one.
         if not isinstance(self.labels, str) and not isinstance(self.multi_label, str):
-            task = Task(self.labels, self.multi_label, self.hypothesis_template)
+            task = Task(self.labels, self.multi_label, self.hypothesis_template, self.descriptions)
             object.__setattr__(self, "_fixed", task)
 
     @property
@@ -70,4 +75,4 @@ class Rows:
             raise QuestionError(
                 f"The labels are {shortened(labels)}: they must be a list of texts."
             )
-        return Task(labels, bool(several), self.hypothesis_template)
+        return Task(labels, bool(several), self.hypothesis_template, self.descriptions)

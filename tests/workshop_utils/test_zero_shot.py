@@ -70,13 +70,15 @@ def test_the_hugging_face_dialect() -> None:
     }
 
 
-def test_a_hypothesis_takes_a_labels_description() -> None:
+def test_a_description_is_sent_in_its_labels_place() -> None:
     task = Task(LABELS, descriptions={"travel": "seeing other countries"})
-    assert task.hypotheses()[:2] == [
-        "This example is seeing other countries.",
-        "This example is cooking.",
-    ]
-    assert task.request(TEXT)["label_descriptions"] == {"travel": "seeing other countries"}
+    phrases = ["seeing other countries", "cooking", "dancing"]
+    assert task.hypotheses()[0] == "This example is seeing other countries."
+    assert task.request(TEXT)["candidate_labels"] == phrases
+    answer = {"labels": phrases[::-1], "scores": [0.1, 0.2, 0.7]}
+    assert zero_shot.read(answer, task, TEXT).labels == ("travel", "cooking", "dancing")
+    with pytest.raises(QuestionError, match="'cooking' is there twice"):
+        Task(LABELS, descriptions={"travel": "cooking"})
 
 
 @pytest.mark.parametrize(
@@ -206,6 +208,8 @@ def test_rows_may_have_labels_of_their_own() -> None:
 
 
 def test_what_is_wrong_for_every_row_is_said_at_once() -> None:
+    with pytest.raises(QuestionError, match="the same for every row"):
+        Rows("choices", descriptions={"a": "b"})
     with pytest.raises(QuestionError, match="twice"):
         Rows(["a", "a"])
 

@@ -1,0 +1,115 @@
+"""Recorded zero-shot results: what the repository's benchmark measured, for pictures in the lab.
+
+It reads `data/results/zero_shot.json`; it must not measure anything.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workshop_utils.recorded import RESULTS
+
+BI_ENCODER = "bi-encoder (MiniLM)"
+_MODELS = {
+    "latency_bi_encoder": BI_ENCODER,
+    "latency_nli_minilm2": "NLI (MiniLM2, 82 million parameters)",
+    "latency_nli_bart_large": "NLI (BART large, 407 million parameters)",
+}
+# us-east-1, on demand, as quoted in 2026, and its virtual cores.
+DOLLARS_PER_HOUR = 0.23
+CORES = 4
+
+
+@dataclass(frozen=True)
+class ZeroShotResults:
+    """Accuracy, latency and cost of zero-shot models on the real Banking77.
+
+    Attributes
+    ----------
+    levels
+        One row for each model and number of labels: ``model, labels, accuracy, p50_ms, cpu_ms,
+        dollars``. ``accuracy`` is missing where the model's weights were random, which tells its
+        speed and nothing else. ``dollars`` is what 1,000 texts cost on an ``ml.m5.xlarge`` that
+        is kept busy.
+    accuracy
+        With all 77 intents, by how they were put to the bi-encoder: ``bare``, ``own``, ``chosen``.
+    trained
+        Accuracy of a logistic regression on the same vectors, by examples of each intent.
+    source
+        Where the numbers come from: command, machine, date.
+    """
+
+    levels: pd.DataFrame
+    accuracy: dict[str, float]
+    trained: dict[int, float]
+    source: str
+
+
+def load(path: Path = RESULTS / "zero_shot.json") -> ZeroShotResults:
+    """Read what `benchmarks/zero_shot.py` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the results are not there or not complete, with the command that makes them.
+    """
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"sections": {}}
+    sections = content["sections"]
+    wanted = [*_MODELS, "by_labels", "accuracy", "trained_heads"]
+    missing = [name for name in wanted if name not in sections]
+    if missing:
+        raise FileNotFoundError(
+            f"{path} has no {', '.join(missing)}: python benchmarks/zero_shot.py writes it."
+        )
+    found = {name: sections[name]["found"] for name in wanted}
+    accuracy = {level["labels"]: level["accuracy"] for level in found["by_labels"]}
+    rows = [
+        _level(model, level, accuracy if model == BI_ENCODER else {})
+        for name, model in _MODELS.items()
+        for level in found[name]["levels"]
+    ]
+    machines = sorted({str(sections[name]["machine"]) for name in wanted})
+    dates = sorted(str(sections[name]["date"])[:10] for name in wanted)
+    return ZeroShotResults(
+        levels=pd.DataFrame(rows),
+        accuracy={way: float(value["accuracy"]) for way, value in found["accuracy"].items()},
+        trained={int(x["shots"]): float(x["accuracy"]) for x in found["trained_heads"]},
+        source=f"{content['command']}, {'; '.join(machines)}, {dates[-1]}",
+    )
+
+
+def worth(curve: dict[int, float], accuracy: float) -> tuple[int, int | None]:
+    """Return between which numbers of examples a curve reaches an accuracy.
+
+    Parameters
+    ----------
+    curve
+        Accuracy by examples of each label.
+    accuracy
+        That of zero-shot.
+
+    Returns
+    -------
+    tuple of int
+        The largest recorded number that is still worse (0 if none is), and the smallest that is as
+        good, or None when none is.
+    """
+    worse = [shots for shots, value in curve.items() if value < accuracy]
+    better = [shots for shots, value in curve.items() if value >= accuracy]
+    return max(worse, default=0), min(better, default=None)
+
+
+def _level(model: str, level: dict[str, Any], accuracy: dict[int, float]) -> dict[str, Any]:
+    # Milliseconds of a core for a text are seconds of a core for a thousand texts.
+    dollars = level["cpu_ms"] / CORES / 3600 * DOLLARS_PER_HOUR
+    return {
+        "model": model,
+        "labels": int(level["labels"]),
+        "accuracy": accuracy.get(level["labels"]),
+        "p50_ms": float(level["p50_ms"]),
+        "cpu_ms": float(level["cpu_ms"]),
+        "dollars": dollars,
+    }
