@@ -209,6 +209,7 @@ _HYPERPARAMETERS: dict[str, tuple[Any, str]] = {
     "seed": (_whole(0, 2**32 - 1), "random seed"),
     "c": (_positive, "C of the logistic regression"),
     "label_names": (_boolean, "use every label's name as one more example of it"),
+    "token_weights": (_boolean, "let tokens that most texts have count less"),
     "epochs": (_whole(1), "how often every example is seen"),
     "learning_rate": (_positive, "of the encoder"),
     "trained_layers": (_part, "share of the encoder's layers that learn, from the top"),

@@ -75,6 +75,8 @@ _FAMILIES = {
 # These number a text's tokens from one after the number of the padding token.
 _POSITIONS_AFTER_PADDING = frozenset({"roberta", "xlm-roberta", "mpnet"})
 _ACTIVATIONS = frozenset({"gelu", "relu"})
+# Each may be followed by the normalisation to unit length.
+_MADE_OF = [["Transformer", "Pooling"], ["Transformer", "WordWeights", "Pooling"]]
 _POOLING = {"mean": "mean", "cls": "cls"}
 _OLD_POOLING = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
 
@@ -99,6 +101,8 @@ class EncoderConfig:
         Of the layer normalisations.
     pooling : str
         ``mean`` of all tokens, or ``cls``: the first one.
+    token_weights : str or None
+        Folder, beside the encoder's own files, with the weight that every token has in the mean.
     """
 
     names: Names = field(repr=False)
@@ -110,6 +114,7 @@ class EncoderConfig:
     activation: str
     epsilon: float
     pooling: str
+    token_weights: str | None = None
 
     @classmethod
     def read(cls, folder: Path) -> EncoderConfig:
@@ -132,6 +137,7 @@ class EncoderConfig:
             raise UnsupportedEncoderError(f"the activation {activation} is not known")
         if config.get("position_embedding_type", "absolute") != "absolute":
             raise UnsupportedEncoderError("its positions are not absolute")
+        pooling, token_weights = _pooling(folder)
         first = config["pad_token_id"] + 1 if kind in _POSITIONS_AFTER_PADDING else 0
         return cls(
             names=_FAMILIES[kind],
@@ -142,23 +148,26 @@ class EncoderConfig:
             max_tokens=config["max_position_embeddings"] - first,
             activation=activation,
             epsilon=float(config.get("layer_norm_eps", 1e-12)),
-            pooling=_pooling(folder),
+            pooling=pooling,
+            token_weights=token_weights,
         )
 
 
-def _pooling(folder: Path) -> str:
-    modules = _json(folder / "modules.json")
-    kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
-    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+def _pooling(folder: Path) -> tuple[str, str | None]:
+    """Return how tokens become one vector, and where their weights are."""
+    listed = _json(folder / "modules.json")
+    modules = {module["type"].rsplit(".", 1)[-1]: module["path"] for module in listed}
+    kinds = list(modules)
+    if kinds not in _MADE_OF and kinds not in [[*known, "Normalize"] for known in _MADE_OF]:
         raise UnsupportedEncoderError(f"it is made of {', '.join(kinds)}")
-    config = _json(folder / modules[1]["path"] / "config.json")
+    config = _json(folder / modules["Pooling"] / "config.json")
     # Sentence Transformers 6 names the mode; before, each mode was a switch.
     modes = [config["pooling_mode"]] if "pooling_mode" in config else []
     modes = modes or [key for key, on in config.items() if key.startswith("pooling_mode_") and on]
     chosen = [(_POOLING | _OLD_POOLING).get(str(mode)) for mode in modes]
     if len(chosen) != 1 or chosen[0] is None:
         raise UnsupportedEncoderError(f"its pooling is {', '.join(map(str, modes))}")
-    return chosen[0]
+    return chosen[0], modules.get("WordWeights")
 
 
 def _json(path: Path) -> Any:

@@ -32,6 +32,8 @@ _MICROSOFT = "com.microsoft"
 _LARGEST_WEIGHT = 63
 _LARGEST_EMBEDDING = 127
 _TINY = 1e-12
+# As `WordWeights` of Sentence Transformers names them; shape (tokens, 1).
+_TOKEN_WEIGHTS = "emb_layer.weight"
 
 
 class EncoderGraph:
@@ -140,6 +142,11 @@ class EncoderGraph:
         first = self._integers(0)
         if self._config.pooling == "cls":
             return self._node("Squeeze", self._node("Gather", hidden, first), first)
+        if self._config.token_weights is not None:
+            # The weighted sum points where the weighted mean does, and its length is made 1 later.
+            weights = Weights(self._weights.path.parent / self._config.token_weights)
+            of_tokens = self._array(weights.array(_TOKEN_WEIGHTS)[:, 0])
+            return self._node("MatMul", self._node("Gather", of_tokens, INPUT), hidden)
         return self._node("ReduceMean", hidden, first, keepdims=0)
 
     def _normalised(self, hidden: str, name: str) -> str:

@@ -16,6 +16,7 @@ from classifier import assemble, fine_tune, fit_head, sharpened, with_label_name
 from inputs import Data
 from recipe import FastRecipe, FrozenRecipe, Recipe
 from report import Evaluation
+from token_weights import weigh_tokens
 from training_log import TrainingLog
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Fitting:
     Parameters
     ----------
     body : SentenceTransformer
-        The encoder; changed in place by recipes that fine-tune.
+        The encoder; changed in place.
     data : Data
         `train` is trained on, `dev` watched.
     recipe : Recipe
@@ -93,6 +94,8 @@ class Fitting:
         """Train from beginning to end."""
         started, cpu_started = time.monotonic(), time.process_time()
         seed_everything(self._recipe.seed)
+        if isinstance(self._recipe, FrozenRecipe) and self._recipe.token_weights:
+            weigh_tokens(self._body, self._train.texts)
         # The encoder has seen its own training texts, so their embeddings tell how sure the head
         # may be on new ones only as long as it has not been trained on them.
         untouched = self._embed_train() if self._dev is None else None

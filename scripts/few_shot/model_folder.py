@@ -47,8 +47,8 @@ def save_model(folder: Path, model: Any, head: LinearHead) -> None:
     code.mkdir(exist_ok=True)
     for source, target in SERVING_FILES.items():
         shutil.copyfile(HERE / source, code / target)
-    # safetensors makes its file readable for its owner only; a container may run as somebody else.
-    for path in folder.glob("*.safetensors"):
+    # safetensors makes its files readable for their owner only; a container may run as another.
+    for path in folder.rglob("*.safetensors"):
         path.chmod(0o644)
 
 

@@ -43,6 +43,9 @@ WARM_UP = 0.1
 # With one or two examples of a class, three epochs are over before anything has been learnt.
 LEAST_STEPS = 24
 WEIGHT_DECAY = 0.01
+# With so many rows of a class the fine-tuned layers are kept as they are; with fewer, what few rows
+# have taught is trusted less, and the layers end between where they began and where they came to.
+TRUSTED_ROWS = 9
 
 OnLoss = Callable[[int, int, float], None]
 
@@ -58,7 +61,8 @@ def fine_tune(
     """Fine-tune the upper layers of `body` in place.
 
     AdamW, 10 % of the steps as warm-up, then a linear decay to zero. Prototypes start at the
-    classes' mean embeddings.
+    classes' mean embeddings. With few rows of a class only a share of the change is kept, which
+    is Wortsman et al.'s way to fine-tune without forgetting (2021, https://arxiv.org/abs/2109.01903).
 
     Parameters
     ----------
@@ -96,6 +100,7 @@ def fine_tune(
     prototypes = torch.nn.Parameter(_class_means(start, classes, len(names)))
     layers = train_upper_layers(body, recipe.trained_layers)
     body_parameters = [parameter for layer in layers for parameter in layer.parameters()]
+    before = [parameter.detach().clone() for parameter in body_parameters]
     optimizer = torch.optim.AdamW(
         [
             {"params": body_parameters, "lr": recipe.learning_rate, "weight_decay": WEIGHT_DECAY},
@@ -135,7 +140,16 @@ def fine_tune(
                 layer.train()
     body.requires_grad_(True)
     body.eval()
+    with torch.no_grad():
+        for parameter, start_value in zip(body_parameters, before, strict=True):
+            parameter.lerp_(start_value, 1 - kept_share(numbers))
     return steps
+
+
+def kept_share(classes: Sequence[int]) -> float:
+    """Return which share of the layers' change is kept: the root of rows per class by nine."""
+    rows_of_a_class = len(classes) / len(set(classes))
+    return min(1.0, math.sqrt(rows_of_a_class / TRUSTED_ROWS))
 
 
 def steps_for(classes: Sequence[int], epochs: int) -> int:

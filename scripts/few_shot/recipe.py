@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class FrozenRecipe:
-    """The encoder stays as it is; only the head is trained. Seconds on a CPU.
+    """The encoder's layers stay as they are; only the head is trained. Seconds on a CPU.
 
     Attributes
     ----------
@@ -24,11 +24,14 @@ class FrozenRecipe:
         value suits every encoder. 10 gains three points over scikit-learn's 1 on Banking77.
     label_names : bool
         Whether each label's own name, as words, is one more example of it.
+    token_weights : bool
+        Whether tokens that most texts have count less in an embedding (`token_weights`).
     """
 
     seed: int = 0
     c: float = 10.0
     label_names: bool = True
+    token_weights: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

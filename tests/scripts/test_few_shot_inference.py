@@ -178,8 +178,8 @@ def test_the_folder_says_how_it_is_served_and_why(trained: Trained) -> None:
     assert facts["reason"] in trained.result.stdout
     metrics = json.loads((trained.model / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["serving"] == facts
-    # The graph refers to the weights beside it instead of holding them.
-    assert (trained.model / "model.onnx").stat().st_size < 100_000
+    # The graph refers to the weights beside it instead of holding 90 MB; tokens' weights are in it.
+    assert (trained.model / "model.onnx").stat().st_size < 250_000
 
 
 @pytest.mark.parametrize("variant", ["int8", "torch"])

@@ -75,6 +75,24 @@ def embedded(model: Any, ids: list[int], pooling: str = "mean") -> np.ndarray:
     return result
 
 
+def weigh(folder: Path) -> np.ndarray:
+    """Put the weight of every token between encoder and pooling; return the weights."""
+    import torch
+    from safetensors.torch import save_file
+
+    weights = np.random.default_rng(4).uniform(0.05, 20, 61).astype(np.float32)
+    (folder / "1_WordWeights").mkdir()
+    save_file(
+        {"emb_layer.weight": torch.tensor(weights[:, None])},
+        folder / "1_WordWeights" / "model.safetensors",
+    )
+    modules = json.loads((folder / "modules.json").read_text())
+    modules.insert(1, {"path": "1_WordWeights", "type": "x.WordWeights"})
+    modules.append({"path": "3_Normalize", "type": "x.Normalize"})
+    (folder / "modules.json").write_text(json.dumps(modules))
+    return weights
+
+
 def ids_of(text: str) -> list[int]:
     return [WORDS.index(word) + 3 for word in text.split()]
 
@@ -96,6 +114,26 @@ def test_every_family_gives_the_embeddings_of_transformers(
         ids = rng.integers(3, 61, length).tolist()
         [found] = session.run(None, {"input_ids": np.array(ids)})
         np.testing.assert_allclose(found, embedded(model, ids, pooling), atol=2e-6)
+
+
+def test_tokens_count_in_the_mean_as_their_weights_say(
+    code: SimpleNamespace, tmp_path: Path
+) -> None:
+    import onnxruntime
+    import torch
+
+    model = encoder(tmp_path, "bert")
+    weights = weigh(tmp_path)
+    config = code.encoder_config.EncoderConfig.read(tmp_path)
+    graph = code.encoder_graph.EncoderGraph(config, code.weights.Weights(tmp_path), 190).model()
+    (tmp_path / "model.onnx").write_bytes(graph.SerializeToString())
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    ids = np.random.default_rng(0).integers(3, 61, 12)
+    [found] = session.run(None, {"input_ids": ids})
+    with torch.no_grad():
+        hidden = model(input_ids=torch.tensor([ids.tolist()])).last_hidden_state[0].numpy()
+    expected = weights[ids] @ hidden
+    np.testing.assert_allclose(found, expected / np.linalg.norm(expected), atol=2e-6)
 
 
 def texts_and_head(code: SimpleNamespace, model: Any, count: int) -> tuple[Any, Any]:

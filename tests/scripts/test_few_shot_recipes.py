@@ -60,6 +60,13 @@ def test_few_and_many_classes_make_batches_too(
     assert code.prototypes.steps_for(classes, 1) >= code.prototypes.LEAST_STEPS
 
 
+@pytest.mark.parametrize(("rows", "share"), [(1, 1 / 3), (4, 2 / 3), (9, 1.0), (100, 1.0)])
+def test_the_more_rows_of_a_class_the_more_of_the_fine_tuning_is_kept(
+    code: SimpleNamespace, rows: int, share: float
+) -> None:
+    assert code.prototypes.kept_share([0, 1, 2] * rows) == pytest.approx(share)
+
+
 def test_the_contrastive_loss_is_that_of_its_definition(code: SimpleNamespace) -> None:
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)
