@@ -23,7 +23,9 @@ def cache_folder() -> Path:
     return Path(base) / "sagemaker-nlp-workshop"
 
 
-def environment(name: str, packages: Sequence[str], *, borrow: bool = False) -> Path:
+def environment(
+    name: str, packages: Sequence[str], *, alone: Sequence[str] = (), borrow: bool = False
+) -> Path:
     """Return the folder of an environment with these packages, which is made if need be.
 
     Parameters
@@ -32,6 +34,8 @@ def environment(name: str, packages: Sequence[str], *, borrow: bool = False) -> 
         Of the environment.
     packages : sequence of str
         What pip is asked for; another list is another environment.
+    alone : sequence of str
+        What is installed without what it depends on: packages that would fetch a torch.
     borrow : bool
         Whether what is not installed there comes from the running interpreter's environment.
 
@@ -40,18 +44,20 @@ def environment(name: str, packages: Sequence[str], *, borrow: bool = False) -> 
     subprocess.CalledProcessError
         If pip cannot install them; what it says is shown.
     """
-    wanted = "\n".join([sys.version, str(borrow and sys.prefix), *packages])
+    wanted = "\n".join([sys.version, str(borrow and sys.prefix), *packages, *alone])
     digest = hashlib.sha256(wanted.encode()).hexdigest()[:10]
     folder = cache_folder() / f"{name}-{digest}"
     done = folder / "complete"
     if done.exists():
         return folder
-    print(f"Making {folder} ({', '.join(packages)})", file=sys.stderr, flush=True)
+    print(f"Making {folder} ({', '.join([*packages, *alone])})", file=sys.stderr, flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / "bin" / "python"
-    command = [str(python), "-m", "pip", "install", "--quiet", *packages]
-    subprocess.run(command, check=True, stdout=sys.stderr)
+    command = [str(python), "-m", "pip", "install", "--quiet"]
+    subprocess.run([*command, *packages], check=True, stdout=sys.stderr)
+    if alone:
+        subprocess.run([*command, "--no-deps", *alone], check=True, stdout=sys.stderr)
     if borrow:
         [site] = (folder / "lib").glob("python*/site-packages")
         # Written last, so that pip does not see it; and entries of a .pth come last on the path, so
