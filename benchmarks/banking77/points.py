@@ -175,10 +175,19 @@ class Bench:
         chunks = np.array_split(order, max(1, len(texts) // CHUNK))
         with torch.no_grad():
             if self._untouched is None:
-                encoded = [body.tokenize([texts[row] for row in chunk]) for chunk in chunks]
                 self._untouched = [
-                    body[0]({name: part.to(body.device) for name, part in features.items()})
-                    for features in encoded
+                    body[0](
+                        dict(
+                            body.tokenizer(
+                                [texts[row] for row in chunk],
+                                padding=True,
+                                truncation=True,
+                                max_length=body.max_seq_length,
+                                return_tensors="pt",
+                            ).to(body.device)
+                        )
+                    )
+                    for chunk in chunks
                 ]
             parts = []
             for hidden in self._untouched:
