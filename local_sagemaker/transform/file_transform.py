@@ -167,7 +167,7 @@ class FileTransform:
             finally:
                 task.cancel()
                 self._work.room.release()
-            self._count(len(batch.records))
+            self._count(batch.count)
         output.flush()
 
     def _assembled(self, batch: MiniBatch, answer: bytes) -> bytes:

@@ -26,16 +26,19 @@ class MiniBatch:
 
     Attributes
     ----------
-    records
-        As they are in the input, without line ends.
     payload
         What is sent.
+    count
+        How many records it holds.
+    records
+        These as they are in the input, without line ends; empty where nobody needs them.
     first, last
         Numbers of its first and last line, from 1; 0 where the input is not split.
     """
 
-    records: list[bytes]
     payload: bytes
+    count: int
+    records: list[bytes]
     first: int = 0
     last: int = 0
 
@@ -67,6 +70,8 @@ class Splitting:
         Returns what is sent of a record.
     filtered
         Whether that is not the record itself.
+    keeping
+        Whether mini-batches hold their records.
     """
 
     by_lines: bool
@@ -75,6 +80,7 @@ class Splitting:
     limit: int
     payload: Callable[[bytes], bytes]
     filtered: bool
+    keeping: bool
 
     def __call__(self, stream: BinaryIO) -> Iterator[MiniBatch]:
         """Yield the mini-batches of an object; none for an empty one.
@@ -97,7 +103,7 @@ class Splitting:
                 f"it has more than {self.limit} bytes, which is the largest payload "
                 f"({self.limit // MEGABYTE} MB). Set a larger MaxPayloadInMB, or SplitType Line"
             )
-        yield MiniBatch([content], payload)
+        yield MiniBatch(payload, 1, [content] if self.keeping else [])
 
     def _lines(self, stream: BinaryIO) -> Iterator[MiniBatch]:
         records: list[bytes] = []
@@ -107,23 +113,24 @@ class Splitting:
             payload = self.payload(line)
             self._check(number, len(payload))
             full = size + 1 + len(payload) > self.limit
-            if records and full and self.one_batch:
+            if payloads and full and self.one_batch:
                 raise RecordError(
                     f"it has more than {self.limit} bytes, which is the largest payload. Set a "
                     "larger MaxPayloadInMB, or SplitType Line"
                 )
-            if records and (self.single or full):
-                yield MiniBatch(records, b"\n".join(payloads), first, last)
+            if payloads and (self.single or full):
+                yield MiniBatch(b"\n".join(payloads), len(payloads), records, first, last)
                 records, payloads, size = [], [], 0
-            if not records:
+            if not payloads:
                 first = number
             # With the newline before it.
             size += len(payload) + bool(payloads)
-            records.append(line)
+            if self.keeping:
+                records.append(line)
             payloads.append(payload)
             last = number
-        if records:
-            yield MiniBatch(records, b"\n".join(payloads), first, last)
+        if payloads:
+            yield MiniBatch(b"\n".join(payloads), len(payloads), records, first, last)
 
     def _numbered(self, stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         """Yield lines that are not empty, without their ends, and their numbers."""

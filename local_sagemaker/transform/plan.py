@@ -158,6 +158,7 @@ class TransformPlan:
             limit=self.parameters.payload_mb * MEGABYTE,
             payload=processing.payload,
             filtered=processing.changes_payload,
+            keeping=processing.changes_answer,
         )
 
 
