@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import BinaryIO, cast
 
 from local_sagemaker.errors import AWSError
@@ -104,11 +103,11 @@ class FileTransform:
             When it cannot be read, a record is refused, or the output cannot be written.
         """
         work, target = self._work, self._target
-        put = partial(work.objects.put, work.account, target.bucket, target.key)
         try:
             with _opened(work, self._source) as stream, work.objects.receive() as incoming:
                 await self._transform(stream, incoming)
-                await asyncio.to_thread(put, incoming, Description())
+                # Not in a thread: half-way through, it must not be left by who is cancelled.
+                work.objects.put(work.account, target.bucket, target.key, incoming, Description())
         except AWSError as error:
             raise FileFailed("ClientError", f"{error.message} ({error.code})") from error
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:

@@ -44,11 +44,10 @@ class JobLogs:
 
     def say(self, line: str) -> None:
         """Write a line of the platform's own, if the disk takes it."""
-        with self._lock:
+        with self._lock, suppress(OSError):
             if self._data is None:
                 self._data = self._writer(f"{self._instance}/data-log")
-            with suppress(OSError):
-                self._data.write(f"[sagemaker logs]: {line}")
+            self._data.write(f"[sagemaker logs]: {line}")
 
     def close(self) -> None:
         """Close all of them."""
