@@ -29,7 +29,8 @@ from pathlib import Path
 import psutil
 from killing import remains
 from killing.ledger import Ledger
-from killing.work import MODEL, RUNAWAYS, Endpoints, Jobs
+from killing.runaways import RUNAWAYS
+from killing.work import MODEL, Endpoints, Jobs
 from killing.writers import BUCKET, GROUP, MB, Clients, Reader, Writers, abandon
 
 from local_sagemaker import LocalSageMaker

@@ -22,26 +22,6 @@ IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/some:image"
 LOGS = "/aws/sagemaker/TrainingJobs"
 _ENDED = ("Completed", "Failed", "Stopped")
 
-# Two descendants try to get away: one in a session of its own, and one that double-forked, left
-# its folder and has nothing in its environment by which it could be found.
-RUNAWAYS = """
-import os, subprocess, sys, time
-sleep = [sys.executable, "-c", "import time; time.sleep(3600)"]
-session = subprocess.Popen(sleep, start_new_session=True)
-read, write = os.pipe()
-if os.fork() == 0:
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    os.chdir("/")
-    os.write(write, str(os.getpid()).encode())
-    os.closerange(0, 3)
-    os.execve(sleep[0], sleep, {})
-print("pids", os.getpid(), os.getppid(), session.pid, os.read(read, 20).decode(), flush=True)
-for number in range(100_000):
-    print("line", number, flush=True)
-    time.sleep(0.02)
-"""
 # The model's bytes follow from the job's name, so that a client knows them.
 MODEL = """
 import hashlib, os

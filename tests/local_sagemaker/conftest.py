@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.handlers
+import botocore.session
 import pytest
 
 from local_sagemaker import LocalSageMaker
@@ -65,3 +67,25 @@ def deployer(local: LocalSageMaker) -> Iterator[Deployer]:
     deployer = Deployer(local)
     yield deployer
     deployer.clear()
+
+
+@pytest.fixture
+def without_plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make botocore look like one without plugins, which are a private part of it."""
+    monkeypatch.delattr(botocore.session.Session, "_register_client_plugins")
+    original = botocore.session.Session.create_client
+
+    def create_client(session: Any, *arguments: Any, **named: Any) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                botocore.session.Session,
+                "_register_client_plugins",
+                lambda *_: None,
+                raising=False,
+            )
+            return original(session, *arguments, **named)
+
+    monkeypatch.setattr(botocore.session.Session, "create_client", create_client)
+    handlers = list(botocore.handlers.BUILTIN_HANDLERS)
+    yield
+    botocore.handlers.BUILTIN_HANDLERS[:] = handlers

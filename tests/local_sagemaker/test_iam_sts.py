@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -204,27 +203,6 @@ class TestSdk:
         assert local.environment[name] == f"theirs=some.module,{ours}"
         monkeypatch.setenv(name, "DISABLED")
         assert local.environment[name] == ours
-
-    @pytest.fixture
-    def without_plugins(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        # What a botocore without this private API looks like.
-        monkeypatch.delattr(botocore.session.Session, "_register_client_plugins")
-        original = botocore.session.Session.create_client
-
-        def create_client(session: Any, *arguments: Any, **named: Any) -> Any:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(
-                    botocore.session.Session,
-                    "_register_client_plugins",
-                    lambda *_: None,
-                    raising=False,
-                )
-                return original(session, *arguments, **named)
-
-        monkeypatch.setattr(botocore.session.Session, "create_client", create_client)
-        handlers = list(botocore.handlers.BUILTIN_HANDLERS)
-        yield
-        botocore.handlers.BUILTIN_HANDLERS[:] = handlers
 
     @pytest.mark.usefixtures("without_plugins")
     def test_in_this_process_also_without_plugins(self) -> None:

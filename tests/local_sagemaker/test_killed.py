@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ import psutil
 import pytest
 from botocore.credentials import Credentials
 
+from benchmarks.killing.runaways import RUNAWAYS
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.home import Home
 from tests.local_sagemaker.core_support import client_of, refused
@@ -21,27 +21,6 @@ from tests.local_sagemaker.endpoint_support import Deployer, answering
 from tests.local_sagemaker.training_support import Jobs
 
 pytestmark = pytest.mark.slow
-
-# One child in a session of its own, and a daemon: double-forked, in another folder, with nothing
-# in its environment by which it could be found.
-RUNAWAYS = textwrap.dedent("""
-    import os, subprocess, sys, time
-    sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
-    session = subprocess.Popen(sleep, start_new_session=True)
-    read, write = os.pipe()
-    if os.fork() == 0:
-        os.setsid()
-        if os.fork():
-            os._exit(0)
-        os.chdir("/")
-        os.write(write, str(os.getpid()).encode())
-        os.closerange(0, 3)
-        os.execve(sleep[0], sleep, {})
-    print("pids", os.getppid(), os.getpid(), session.pid, os.read(read, 20).decode())
-    while True:
-        print("still here")
-        time.sleep(0.05)
-""")
 
 
 def server_of(local: LocalSageMaker) -> psutil.Process:

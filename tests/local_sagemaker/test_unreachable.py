@@ -3,13 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
-import botocore.handlers
-import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
@@ -115,27 +112,6 @@ def test_without_a_home_that_is_known(environment: Path, monkeypatch: pytest.Mon
 
 
 class TestWithoutPlugins:
-    @pytest.fixture
-    def without_plugins(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        """Make botocore look like one before plugins."""
-        monkeypatch.delattr(botocore.session.Session, "_register_client_plugins")
-        original = botocore.session.Session.create_client
-
-        def create_client(session: Any, *arguments: Any, **named: Any) -> Any:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(
-                    botocore.session.Session,
-                    "_register_client_plugins",
-                    lambda *_: None,
-                    raising=False,
-                )
-                return original(session, *arguments, **named)
-
-        monkeypatch.setattr(botocore.session.Session, "create_client", create_client)
-        handlers = list(botocore.handlers.BUILTIN_HANDLERS)
-        yield
-        botocore.handlers.BUILTIN_HANDLERS[:] = handlers
-
     @pytest.mark.usefixtures("without_plugins")
     @pytest.mark.parametrize("attempts", [1, 10])
     def test_it_says_the_same(self, tmp_path: Path, attempts: int) -> None:
