@@ -20,38 +20,46 @@ _COLOURS = ("#4878d0", "#ee854a", "#956cb4", "#6acc64")
 _LONG = 90
 
 
-def scores(answers: Sequence[Answer], threshold: float | None = None) -> "Figure":
-    """Draw the scores of each label, a panel for each text.
+def scores(
+    answers: Mapping[str, Answer] | Sequence[Answer],
+    threshold: float | None = None,
+    *,
+    best: int = 5,
+) -> "Figure":
+    """Draw the scores of the best labels, a panel for each answer.
 
     Parameters
     ----------
     answers
-        From `zero_shot.ask`; all with the same labels.
+        From `zero_shot.ask`; a mapping says what stands above each panel, instead of its text.
     threshold
         Colours every label that reaches it, for labels that were judged on their own; the best
         one only if None.
+    best
+        How many labels to show.
     """
     import matplotlib.pyplot as plt
 
-    labels = list(answers[0].labels)
-    height = 0.27 * len(labels) + 0.5
+    named = answers if isinstance(answers, Mapping) else {one.text: one for one in answers}
+    rows = max(min(best, len(answer.labels)) for answer in named.values())
     figure, panels = plt.subplots(
-        len(answers),
+        len(named),
         1,
-        figsize=(8, height * len(answers)),
+        figsize=(8, (0.27 * rows + 0.5) * len(named)),
         sharex=True,
         squeeze=False,
         layout="constrained",
     )
-    for axes, answer in zip(panels[:, 0], answers, strict=True):
+    for axes, (title, answer) in zip(panels[:, 0], named.items(), strict=True):
         good = answer.above(threshold) if threshold is not None else [answer.label]
-        colours = [_BEST if label in good else _OTHER for label in answer.labels]
-        bars = axes.barh(answer.labels, answer.scores, color=colours)
+        labels = answer.labels[:best]
+        colours = [_BEST if label in good else _OTHER for label in labels]
+        bars = axes.barh(labels, answer.scores[:best], color=colours)
         axes.bar_label(bars, fmt="%.2f", padding=3)
         axes.invert_yaxis()
         axes.set_xlim(0, 1.1)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.set_title(_shortened(answer.text), loc="left", fontsize=10)
+        axes.set_title(_shortened(title), loc="left", fontsize=10)
         if threshold is not None:
             axes.axvline(threshold, color="grey", linestyle="--", linewidth=1)
     plt.close(figure)
@@ -153,10 +161,10 @@ def worth(curves: Mapping[str, Mapping[int, float]], zero_shot: Mapping[str, flo
         axes.axhline(value, color="black", linestyle="--", linewidth=1)
         axes.annotate(
             f"{name}: {value:.2f}",
-            (shots[-1], value),
+            (shots[len(shots) // 2], value),
             xytext=(0, 4),
             textcoords="offset points",
-            ha="right",
+            ha="center",
         )
     axes.set_xscale("log", base=2)
     axes.set_xticks(shots, list(map(str, shots)))
