@@ -96,7 +96,7 @@ NOUNS: dict[str, Declaration] = {
     "FlowDefinition": _RECORDS,
     "Hub": _RECORDS,
     "HubContentReference": _refused(
-        "the public hub it refers to lies on AWS; import the content instead"
+        "a model of the public hub is deployed by its id; import the content to change it"
     ),
     "HumanTaskUi": _RECORDS,
     "HyperParameterTuningJob": _fails("tuning is not executed; start the training jobs yourself"),

@@ -46,27 +46,37 @@ def packed(source: Path, entry: Entry, report: Report) -> Iterator[tuple[Entry, 
         When there is no model in it, or the archive is damaged or not safe to extract.
     """
     with tempfile.TemporaryDirectory(prefix="publish-") as name:
-        temporary = Path(name)
-        folder = _opened(source, temporary / "extracted", report)
-        _check(folder, source, entry)
-        staged = _staged(folder, temporary / "model", entry)
-        size = sum(path.stat().st_size for path in staged.rglob("*") if path.is_file())
-        model = temporary / "model.tar.gz"
-        with reporting("packing", lambda: _written(model), size, report):
-            left_out = archives.create(staged, model)
-        if left_out:
+        try:
+            made = _packed(source, entry, report, Path(name))
+        except OSError as error:
             raise PublishError(
-                f"{source} holds what cannot be packed: {', '.join(left_out[:_SHOWN])} (a link to "
-                "nothing or to a folder outside, a socket or a pipe); remove it or copy what it "
-                "leads to"
-            )
-        script = temporary / "sourcedir.tar.gz" if (staged / _SCRIPT).is_file() else None
-        if script is not None:
-            archives.create(staged / "code", script)
-        with reporting("reading", lambda: 0, size, report):
-            digest = _digest(staged)
-        own = (folder / _SCRIPT).is_file()
-        yield entry if own else _with_task(entry), Archives(model, script, digest)
+                f"{source} cannot be packed: {error}. It needs room for the model and its archive "
+                f"in {tempfile.gettempdir()}, or in the folder that TMPDIR names"
+            ) from error
+        yield made
+
+
+def _packed(source: Path, entry: Entry, report: Report, temporary: Path) -> tuple[Entry, Archives]:
+    folder = _opened(source, temporary / "extracted", report)
+    _check(folder, source, entry)
+    staged = _staged(folder, temporary / "model", entry)
+    size = sum(path.stat().st_size for path in staged.rglob("*") if path.is_file())
+    model = temporary / "model.tar.gz"
+    with reporting("packing", lambda: _written(model), size, report):
+        left_out = archives.create(staged, model)
+    if left_out:
+        raise PublishError(
+            f"{source} holds what cannot be packed: {', '.join(left_out[:_SHOWN])} (a link to "
+            "nothing or to a folder outside, a socket or a pipe); remove it or copy what it leads "
+            "to"
+        )
+    script = temporary / "sourcedir.tar.gz" if (staged / _SCRIPT).is_file() else None
+    if script is not None:
+        archives.create(staged / "code", script)
+    with reporting("reading", lambda: 0, size, report):
+        digest = _digest(staged)
+    own = (folder / _SCRIPT).is_file()
+    return entry if own else _with_task(entry), Archives(model, script, digest)
 
 
 def _opened(source: Path, destination: Path, report: Report) -> Path:
@@ -109,7 +119,7 @@ def _staged(folder: Path, staging: Path, entry: Entry) -> Path:
     if entry.task != ZERO_SHOT or (folder / _SCRIPT).is_file():
         return folder
     root = folder.resolve()
-    for parent, folders, files in os.walk(root):
+    for parent, folders, files in os.walk(root, onerror=_raise):
         below = staging / Path(parent).relative_to(root)
         below.mkdir(parents=True, exist_ok=True)
         for name in files:
@@ -121,6 +131,10 @@ def _staged(folder: Path, staging: Path, entry: Entry) -> Path:
     script.parent.mkdir(exist_ok=True)
     script.write_bytes(script_of(entry.task))
     return staging
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _with_task(entry: Entry) -> Entry:

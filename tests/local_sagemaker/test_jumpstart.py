@@ -8,6 +8,7 @@ import os
 import signal
 import tarfile
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,30 @@ def test_a_script_of_its_own_stays_and_decides(
     published = local.publish_model(folder, model_id)
     assert published.environment == {}
     assert members(published.model_data)["code/inference.py"].startswith(b"def model_fn")
+
+
+def test_models_that_are_published_at_once_are_all_there(
+    local: LocalSageMaker, folder: Path, model_id: str
+) -> None:
+    names = [f"{model_id[:56]}-{number}" for number in range(6)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        made = list(pool.map(lambda name: local.publish_model(folder, name), [*names, *names]))
+    assert sum(model.created for model in made) == len(names)
+    assert {(name, "1.0.0") for name in names} <= manifest().keys()
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(local.remove_model, names))
+    assert not {(name, "1.0.0") for name in names} & manifest().keys()
+
+
+def test_a_model_in_the_hubs_cache_is_published_with_what_its_links_lead_to(
+    local: LocalSageMaker, folder: Path, model_id: str
+) -> None:
+    blob = folder.parent / "blob"
+    (folder / "onnx" / "model.onnx").rename(blob)
+    (folder / "onnx" / "model.onnx").symlink_to("../../blob")
+    assert members(local.publish_model(folder, model_id).model_data)["onnx/model.onnx"] == (
+        b"weights"
+    )
 
 
 @pytest.mark.parametrize(
