@@ -14,6 +14,7 @@ from workshop_utils.prompts import (
     build,
     estimate_tokens,
     read_label,
+    zero_shot,
 )
 
 LABELS = ["card arrival", "card not working", "card", "change pin"]
@@ -139,3 +140,19 @@ def test_a_prompt_shows_its_parts_escaped() -> None:
     assert "<script>" not in shown
     for name in ("Task description", "Examples", "Query", "1 examples"):
         assert name in shown
+
+
+def test_without_examples_the_task_names_the_labels() -> None:
+    prompt = zero_shot("run a marathon", ["career", "fi###nance", "health"])
+    assert prompt.text == (
+        "Classify the following text as either career, fi nance or health.\n\n"
+        "Text: run a marathon\nClass:"
+    )
+    assert prompt.examples == ()
+    own = zero_shot("a ### b", ["x", "y"], Template(text_name="Tweet", label_name="Topic"))
+    assert own.text.endswith("Tweet: a b\nTopic:")
+    for labels in ([], ["alone"], "two words"):
+        with pytest.raises(PromptError, match="at least two"):
+            zero_shot("a", labels)
+    with pytest.raises(PromptError, match="the budget is 10"):
+        zero_shot("a", ["x", "y"], budget=10)
