@@ -21,6 +21,7 @@ from local_sagemaker import LocalSageMaker
 from local_sagemaker.home import Home
 from local_sagemaker.jumpstart.published import PublishError
 from tests.local_sagemaker.core_support import client_of, refused
+from tests.local_sagemaker.endpoint_support import IMAGE, answering, variant
 
 BUCKET = "jumpstart-cache-prod-us-east-1"
 BART = "huggingface-zstc-facebook-bart-large-mnli"
@@ -317,6 +318,32 @@ def _tagged(key: str) -> dict[str, Any]:
 
 def _west() -> dict[str, Any]:
     return {"CreateBucketConfiguration": {"LocationConstraint": "us-west-2"}}
+
+
+def test_another_account_deploys_a_published_model(
+    local: LocalSageMaker, stranger: Credentials, folder: Path, model_id: str
+) -> None:
+    (folder / "code").mkdir()
+    (folder / "code" / "inference.py").write_text(answering("for everybody"))
+    published = local.publish_model(folder, model_id)
+    sagemaker = client_of("sagemaker", stranger)
+    sagemaker.create_model(
+        ModelName=model_id,
+        PrimaryContainer={"Image": IMAGE, "ModelDataUrl": published.model_data},
+        ExecutionRoleArn="arn:aws:iam::000000000077:role/Visitor",
+    )
+    sagemaker.create_endpoint_config(
+        EndpointConfigName=model_id, ProductionVariants=[variant(ModelName=model_id)]
+    )
+    sagemaker.create_endpoint(EndpointName=model_id, EndpointConfigName=model_id)
+    sagemaker.get_waiter("endpoint_in_service").wait(
+        EndpointName=model_id, WaiterConfig={"Delay": 0.1, "MaxAttempts": 6000}
+    )
+    answer = client_of("sagemaker-runtime", stranger).invoke_endpoint(
+        EndpointName=model_id, ContentType="application/json", Body=b"{}"
+    )
+    assert answer["Body"].read() == b"for everybody"
+    sagemaker.delete_endpoint(EndpointName=model_id)
 
 
 def test_an_object_is_copied_out_of_the_bucket(s3: Any, bucket: str) -> None:

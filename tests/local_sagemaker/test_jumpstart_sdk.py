@@ -9,12 +9,16 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from sagemaker.core import (
+    accept_types,
+    content_types,
     environment_variables,
     image_uris,
     instance_types,
     model_uris,
+    payloads,
     script_uris,
 )
+from sagemaker.core.jumpstart import deserializers, serializers
 from sagemaker.core.jumpstart.configs import JumpStartConfig
 from sagemaker.core.jumpstart.document import get_hub_content_and_document
 from sagemaker.core.jumpstart.filters import And
@@ -230,6 +234,37 @@ def test_a_request_that_is_wrong_is_told_what_would_be_right(endpoint: Any) -> N
     with pytest.raises(ClientError, match="candidate_labels") as caught:
         asked(endpoint.endpoint_name, {"sequences": RESOLUTION})
     assert caught.value.response["OriginalStatusCode"] == 400
+
+
+def test_how_a_model_is_asked_is_retrieved(model_id: str) -> None:
+    chosen = {"model_id": model_id, **NEWEST}
+    example = payloads.retrieve_example(**chosen)
+    assert example.body == {"sequences": RESOLUTION, "candidate_labels": LABELS}
+    assert content_types.retrieve_default(**chosen) == "application/json"
+    assert accept_types.retrieve_default(**chosen) == "application/json"
+    serializer = serializers.retrieve_default(**chosen)
+    assert json.loads(serializer.serialize(example.body)) == example.body
+    assert deserializers.retrieve_default(**chosen).ACCEPT == ("application/json",)
+
+
+def test_a_document_of_the_hub_makes_a_model_in_a_hub_of_ones_own(model_id: str) -> None:
+    client = boto3.client("sagemaker")
+    own = f"own-{uuid.uuid4().hex[:12]}"
+    client.create_hub(HubName=own, HubDescription="mine")
+    content = {"HubContentType": "Model", "HubContentName": model_id}
+    shown = client.describe_hub_content(HubName="SageMakerPublicHub", **content)
+    client.import_hub_content(
+        HubName=own,
+        DocumentSchemaVersion=shown["DocumentSchemaVersion"],
+        HubContentDocument=shown["HubContentDocument"],
+        **content,
+    )
+    config = JumpStartConfig(model_id=model_id, hub_name=own)
+    made = ModelBuilder.from_jumpstart_config(config, role_arn=ROLE).build(
+        model_name=f"own-{uuid.uuid4().hex[:12]}"
+    )
+    source = made.primary_container.model_data_source.s3_data_source
+    assert source.s3_uri == json.loads(shown["HubContentDocument"])["HostingArtifactUri"]
 
 
 def test_a_hub_is_named(model_id: str) -> None:
