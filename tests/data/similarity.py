@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -68,13 +68,32 @@ def openings(texts: list[str]) -> Counter[tuple[str, ...]]:
     return Counter(words(text)[:2] for text in texts)
 
 
-def one_word_apart(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Tell whether a word swapped, added or left out makes one of the other."""
-    if abs(len(one) - len(other)) > 1:
-        return False
-    same = [a == b for a, b in zip(one, other, strict=False)]
-    head = same.index(False) if False in same else len(same)
-    tail = 0
-    while tail < min(len(one), len(other)) - head and one[-1 - tail] == other[-1 - tail]:
-        tail += 1
-    return max(len(one), len(other)) - head - tail <= 1
+Words = tuple[str, ...]
+
+
+def one_word_apart(mine: Sequence[Words], theirs: Sequence[Words]) -> list[tuple[Words, Words]]:
+    """Return the pairs of which a word swapped, added or left out makes one of the other.
+
+    With the same list twice, the pairs within it.
+    """
+    holders = defaultdict(set)
+    for index, other in enumerate(theirs):
+        for gapped in _with_a_gap(other):
+            holders[gapped].add(index)
+    return [
+        (one, theirs[index])
+        for number, one in enumerate(mine)
+        for index in {index for gapped in _with_a_gap(one) for index in holders.get(gapped, ())}
+        if mine is not theirs or index > number
+    ]
+
+
+def _with_a_gap(found: Words) -> Iterator[tuple[str | None, ...]]:
+    """Yield the words with a gap instead of each, and with a gap between any two.
+
+    Two texts that have one of these in common differ by what stands in the gap.
+    """
+    for place in range(len(found) + 1):
+        yield (*found[:place], None, *found[place:])
+        if place < len(found):
+            yield (*found[:place], None, *found[place + 1 :])

@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import botocore.session
 import pytest
+from botocore.model import ServiceModel
 
 from local_sagemaker.s3.objects import Objects
 from local_sagemaker.s3.routes import operation_name
@@ -246,8 +247,8 @@ _ELSEWHERE = {
 }
 
 
-def _route(name: str) -> str:
-    model = botocore.session.get_session().get_service_model("s3").operation_model(name)
+def _route(service: ServiceModel, name: str) -> str:
+    model = service.operation_model(name)
     uri, _, query_text = model.http["requestUri"].partition("?")
     query = dict(item.partition("=")[::2] for item in query_text.split("&") if item)
     headers = {}
@@ -265,7 +266,7 @@ def _route(name: str) -> str:
 def test_every_operation_of_the_service_model_has_a_name_here() -> None:
     model = botocore.session.get_session().get_service_model("s3")
     for name in set(model.operation_names) - _ELSEWHERE:
-        assert _route(name) == name
+        assert _route(model, name) == name
 
 
 def test_only_operations_of_the_service_model_are_answered(tmp_path: Any) -> None:

@@ -27,7 +27,8 @@ ELSEWHERE = {"GetLogObject", "StartLiveTail"}
         "sagemaker-a2i-runtime",
         "sagemaker-featurestore-runtime",
         "sts",
-        "iam",
+        # moto makes an account anew after each of its hundred refusals.
+        pytest.param("iam", marks=pytest.mark.slow),
         "logs",
         "service-quotas",
         "lambda",
