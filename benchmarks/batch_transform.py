@@ -5,9 +5,9 @@
     python benchmarks/batch_transform.py
 
 The peer imports the same ``inference.py``, loads the same folder and calls ``predict_fn`` on the
-same mini-batches with the same threads; loading, reading and writing are not counted against it. It
-does one half of the lines before the job and the other half after it, so that what else the machine
-does meets both. A job counts from CreateTransformJob to Completed, its process's start included.
+same mini-batches with the same threads; loading, reading and writing are not counted against it.
+It runs at the same time as the job, so that what else the machine does meets both alike (each needs
+one processor). A job counts from CreateTransformJob to Completed, its process's start included.
 Every row of the output is checked, and memory is compared with that of 1,000 lines. A handler that
 does nothing shows what a request costs.
 """
@@ -72,20 +72,6 @@ class Job:
         return self.lines / self.seconds
 
 
-@dataclass(frozen=True)
-class Direct:
-    """How the handler alone did."""
-
-    lines: int
-    seconds: float
-    load_seconds: float
-
-    @property
-    def rate(self) -> float:
-        """Lines per second, without loading."""
-        return self.lines / self.seconds
-
-
 def rows(count: int) -> list[str]:
     """Return JSON Lines; each text is another one, so that every answer can be told apart."""
     with (REPOSITORY / "data" / "resolutions" / "resolutions.csv").open(encoding="utf-8") as file:
@@ -118,34 +104,59 @@ def mini_batches(lines: Sequence[str], single: bool, payload_mb: int) -> Iterato
         yield "\n".join(batch)
 
 
-def in_process(model: Path, source: Path, single: bool, payload_mb: int) -> Direct:
-    """Call the handler on every mini-batch; what `direct` runs in a process of its own."""
-    began = time.perf_counter()
+def in_process(model: Path, source: Path, single: bool, payload_mb: int) -> None:
+    """Call the handler on mini-batches until standard input ends; what `Peer` runs."""
     sys.path.insert(0, str(model / "code"))
     import inference  # type: ignore[import-not-found]  # of the model's folder
 
     loaded = inference.model_fn(str(model))
-    load = time.perf_counter() - began
+    over = threading.Event()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
     lines = source.read_text(encoding="utf-8").splitlines()
-    spent = 0.0
-    for body in mini_batches(lines, single, payload_mb):
+    done, spent = 0, 0.0
+    for body in itertools.cycle(mini_batches(lines, single, payload_mb)):
         request = inference.input_fn(body, JSON_LINES)
         began = time.perf_counter()
         inference.predict_fn(request, loaded)
         spent += time.perf_counter() - began
-    return Direct(len(lines), spent, load)
+        done += len(request.queries)
+        if over.is_set():
+            break
+    print(json.dumps({"lines": done, "seconds": spent}))
 
 
-def direct(model: Path, source: Path, *, single: bool, payload_mb: int) -> Direct:
-    """Measure the peer."""
-    command = [sys.executable, __file__, "--in-process", str(model), str(source)]
-    command += ["single" if single else "multi", str(payload_mb)]
-    ran = subprocess.run(
-        command, env={**os.environ, **THREADS}, capture_output=True, text=True, check=False
-    )
-    if ran.returncode:
-        raise SystemExit(f"The peer failed:\n{ran.stderr}")
-    return Direct(**json.loads(ran.stdout.splitlines()[-1]))
+class Peer:
+    """The handler alone in a process of its own, loaded and waiting."""
+
+    def __init__(self, model: Path, source: Path, *, single: bool, payload_mb: int) -> None:
+        command = [sys.executable, __file__, "--in-process", str(model), str(source)]
+        self._process = subprocess.Popen(
+            [*command, "single" if single else "multi", str(payload_mb)],
+            env={**os.environ, **THREADS},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._orders, self._told = self._process.stdin, self._process.stdout
+        while (line := self._told.readline()) != "ready\n":
+            if not line:
+                raise SystemExit("The peer could not be started.")
+
+    def start(self) -> None:
+        """Have it begin."""
+        self._orders.write("go\n")
+        self._orders.flush()
+
+    def rate(self) -> float:
+        """Have it end; return its lines per second."""
+        self._orders.close()
+        told = json.loads(self._told.read().splitlines()[-1])
+        self._process.wait()
+        return float(told["lines"] / told["seconds"])
 
 
 class Meter:
@@ -295,13 +306,12 @@ def packed(script: str) -> bytes:
 def compared(service: Service, model: Path, folder: Path, count: int) -> bool:
     """Measure and print both ways with each strategy; tell whether the bars hold."""
     lines, few = rows(count), rows(count // 10)
-    halves = [folder / "first.jsonl", folder / "second.jsonl"]
-    for half, part in zip(halves, (lines[: count // 2], lines[count // 2 :]), strict=True):
-        half.write_text("".join(f"{line}\n" for line in part), encoding="utf-8")
+    source = folder / "rows.jsonl"
+    source.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     good = True
     print(
-        "| mini-batches | handler alone, lines/s | job, lines/s | of it | CPU-s of the job "
-        "| server, MB (a tenth of the lines) | processes, MB (a tenth) |"
+        "| mini-batches | handler alone, lines/s | job at the same time, lines/s | of it "
+        "| CPU-s of the job | server, MB (a tenth of the lines) | processes, MB (a tenth) |"
     )
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
     for strategy, payload_mb in (("SingleRecord", 6), ("MultiRecord", 1)):
@@ -310,14 +320,14 @@ def compared(service: Service, model: Path, folder: Path, count: int) -> bool:
         asked["MaxConcurrentTransforms"] = 1
         small, output = service.job("bi-encoder", few, **asked)
         check(few, output)
-        before = direct(model, halves[0], single=single, payload_mb=payload_mb)
+        peer = Peer(model, source, single=single, payload_mb=payload_mb)
+        peer.start()
         job, output = service.job("bi-encoder", lines, **asked)
+        alone = peer.rate()
         check(lines, output)
-        after = direct(model, halves[1], single=single, payload_mb=payload_mb)
-        alone = count / (before.seconds + after.seconds)
         share = job.rate / alone
         print(
-            f"| {strategy}, {payload_mb} MB | {alone:.0f} ({before.rate:.0f}, {after.rate:.0f}) "
+            f"| {strategy}, {payload_mb} MB | {alone:.0f} "
             f"| {job.rate:.0f} | {share:.0%} | {job.cpu_seconds:.1f} "
             f"| {job.server_mb:.0f} ({small.server_mb:.0f}) "
             f"| {job.processes_mb:.0f} ({small.processes_mb:.0f}) |",
@@ -375,8 +385,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.in_process:
         model, source, strategy, payload_mb = options.in_process
-        found = in_process(Path(model), Path(source), strategy == "single", int(payload_mb))
-        print(json.dumps(found.__dict__))
+        in_process(Path(model), Path(source), strategy == "single", int(payload_mb))
         return 0
     with (
         tempfile.TemporaryDirectory() as name,
