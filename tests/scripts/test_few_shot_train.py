@@ -60,6 +60,7 @@ def test_a_job_writes_the_model_and_its_report(trained: Trained) -> None:
         "classification_report.txt",
         "confusion_matrix.csv",
         "confusion_matrix.png",
+        "embeddings.npz",
         "errors.csv",
         "labels.json",
         "metrics.json",
@@ -109,6 +110,18 @@ def test_the_report_agrees_with_the_metrics(trained: Trained) -> None:
     counts = np.array([[int(cell) for cell in row[1:]] for row in rows])
     assert counts.sum() == metrics["test_rows"]
     assert np.trace(counts) == metrics["test_rows"] - wrong
+
+
+def test_the_trained_embeddings_of_the_test_rows_are_delivered(trained: Trained) -> None:
+    from setfit import SetFitModel
+
+    with np.load(trained.output / "embeddings.npz", allow_pickle=False) as file:
+        rows, embeddings = file["rows"], file["embeddings"]
+    assert rows.tolist() == list(range(len(TEST_ROWS) + 1))
+    body = SetFitModel.from_pretrained(str(trained.model)).model_body
+    np.testing.assert_allclose(
+        embeddings[:2], body.encode([text for text, _ in TEST_ROWS[:2]]), atol=1e-3
+    )
 
 
 def test_every_documented_regex_finds_its_figure_in_the_log(
