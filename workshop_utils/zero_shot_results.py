@@ -47,6 +47,21 @@ class ZeroShotResults:
     trained: dict[int, float]
     source: str
 
+    def table(self) -> pd.DataFrame:
+        """Return `levels` for reading: rounded, with words where nothing was measured."""
+        return pd.DataFrame(
+            {
+                "model": self.levels["model"],
+                "labels": self.levels["labels"],
+                "accuracy": [
+                    "not measured" if pd.isna(value) else f"{value:.3f}"
+                    for value in self.levels["accuracy"]
+                ],
+                "median, ms": [f"{value:,.0f}" for value in self.levels["p50_ms"]],
+                "USD for 1,000 texts": [f"{value:.4f}" for value in self.levels["dollars"]],
+            }
+        )
+
 
 def load(path: Path = RESULTS / "zero_shot.json") -> ZeroShotResults:
     """Read what `benchmarks/zero_shot.py` wrote.

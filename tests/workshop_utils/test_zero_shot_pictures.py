@@ -78,6 +78,9 @@ def test_recorded_results_are_read_and_drawn(results: Path) -> None:
     assert len(others) == 2
     assert others["accuracy"].isna().all()
     assert found.accuracy == {"bare": 0.62}
+    table = found.table()
+    assert list(table["accuracy"]) == ["0.900", "0.600", "not measured", "not measured"]
+    assert list(table["median, ms"]) == ["2", "3", "2", "3"]
     figure = zero_shot_plots.label_growth(found)
     assert [len(axes.lines) for axes in figure.axes] == [2, 2, 2]
     assert drawn(figure)
