@@ -5,7 +5,7 @@ import socket
 import tarfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from textwrap import dedent
 from typing import Any
@@ -212,3 +212,9 @@ def sent(
     connection = socket.create_connection((parts.hostname, parts.port))
     connection.sendall(f"POST {parts.path} HTTP/1.1\r\n{head}\r\n{body}".encode())
     return connection
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds."""
+    while not condition():
+        time.sleep(0.05)
