@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from workshop_utils.recorded import FewShotResults
+from workshop_utils.embedding_space import EmbeddingSpace
+from workshop_utils.recorded import FewShotResults, ServingResults
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLOURS = ["#4878d0", "#ee854a", "#6acc64", "#956cb4"]
+_COLOURS = ["#4878d0", "#ee854a", "#6acc64", "#956cb4", "#d65f5f", "#8c613c", "#797979", "#d5bb67"]
 
 
 def distribution(counts: pd.Series, title: str) -> "Figure":
@@ -172,6 +173,68 @@ def trials(table: pd.DataFrame, baseline: float | None = None) -> "Figure":
     axes.set_ylim(len(wordings) - 0.4, -0.9)
     axes.set_xlim(-0.03, 1.03)
     axes.set_xlabel("accuracy; a dot is one order of the same examples, a bar the mean")
+    return figure
+
+
+def embedding_space(space: EmbeddingSpace) -> "Figure":
+    """Draw sentences before and after the encoder's training, a colour for each label.
+
+    Parameters
+    ----------
+    space
+        From `embedding_space.project`, of at most eight labels.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(
+        1, 2, figsize=(9, 4.6), sharex=True, sharey=True, layout="constrained"
+    )
+    for axes, (when, share) in zip(panels, space.own_neighbours.items(), strict=True):
+        points = space.points[space.points["when"] == when]
+        for number, (label, own) in enumerate(points.groupby("label")):
+            axes.scatter(
+                own["x"], own["y"], s=45, color=_COLOURS[number % len(_COLOURS)], label=label
+            )
+        axes.set_title(
+            f"{when} training: {share:.0%} of the sentences\nhave their own intent nearest",
+            fontsize=10,
+        )
+        axes.set_xticks([])
+        axes.set_yticks([])
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncol=3, frameon=False)
+    plt.close(figure)
+    return figure
+
+
+def serving(results: ServingResults) -> "Figure":
+    """Draw what a request costs on each server: waiting, processor time, memory.
+
+    Parameters
+    ----------
+    results
+        From `recorded.serving`.
+    """
+    import matplotlib.pyplot as plt
+
+    table = results.table[::-1]
+    titles = {
+        "p50_ms": "one request (p50), ms",
+        "cpu_ms": "CPU time of a request, ms",
+        "memory_mb": "memory, MB",
+    }
+    figure, panels = plt.subplots(
+        1, 3, figsize=(10, 0.42 * len(table) + 0.9), sharey=True, layout="constrained"
+    )
+    colours = ["#4878d0" if name.startswith("ours") else "#b0b0b0" for name in table["server"]]
+    for axes, (column, title) in zip(panels, titles.items(), strict=True):
+        bars = axes.barh(table["server"], table[column], color=colours)
+        axes.bar_label(bars, fmt="{:,.3g}" if column != "memory_mb" else "{:,.0f}", padding=3)
+        axes.set_title(title, fontsize=10)
+        axes.set_xlim(0, 1.25 * table[column].max())
+        axes.set_xticks([])
+        axes.spines[["top", "right", "bottom"]].set_visible(False)
+    plt.close(figure)
     return figure
 
 

@@ -105,6 +105,51 @@ def run(
     return pd.DataFrame(trials)
 
 
+def compare(
+    classifier_accuracy: float,
+    classifier_ms: float,
+    trials: pd.DataFrame | None,
+    dollars_per_hour: float,
+    *,
+    rented_by_the_hour: bool = True,
+) -> pd.DataFrame:
+    """Put a trained classifier and a prompted language model side by side on the same problem.
+
+    Parameters
+    ----------
+    classifier_accuracy, classifier_ms
+        Between 0 and 1; median time of a request in milliseconds.
+    trials
+        From `run`; None where no real model was asked, and then no figure stands in its row.
+    dollars_per_hour
+        What the machine costs that answers.
+    rented_by_the_hour
+        False where the language model is somebody else's, who charges by the token.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``few-shot by``, ``accuracy``, ``p50, ms`` and ``USD per 1,000 requests``, as text.
+    """
+
+    def cost(milliseconds: float) -> str:
+        return f"{milliseconds * dollars_per_hour / 3600:.5f}"
+
+    classifier = ("training", f"{classifier_accuracy:.2f}", f"{classifier_ms:.1f}")
+    rows = [(*classifier, cost(classifier_ms))]
+    if trials is None:
+        rows.append(("prompting", "not measured", "not measured", "not measured"))
+    else:
+        values, p50 = trials["accuracy"], float(trials["p50_ms"].median())
+        spread = f"{values.mean():.2f} ({values.min():.2f} to {values.max():.2f})"
+        by_token = "what its host charges"
+        rows.append(
+            ("prompting", spread, f"{p50:.1f}", cost(p50) if rented_by_the_hour else by_token)
+        )
+    columns = ["few-shot by", "accuracy", "p50, ms", "USD per 1,000 requests"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def _orders(examples: Sequence[Example], count: int) -> list[list[Example]]:
     """Return different orders of the examples, the given one first."""
     if count > math.factorial(min(len(examples), 20)):

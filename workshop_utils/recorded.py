@@ -69,3 +69,54 @@ def few_shot(path: Path = RESULTS / "few_shot.json") -> FewShotResults:
     dates = sorted(str(point["measured"]["date"])[:10] for point in points)
     source = f"{content['command']}, {'; '.join(machines)}, {dates[-1]}"
     return FewShotResults(frame, source)
+
+
+@dataclass(frozen=True)
+class ServingResults:
+    """What one model costs on different servers.
+
+    Attributes
+    ----------
+    table
+        One row for each server: ``server``; ``first_answer_s``, from its start; ``p50_ms`` and
+        ``p95_ms`` of one request after the other; ``cpu_ms`` of processor time per request and
+        ``memory_mb`` under eight connections; ``requests_per_second`` with eight.
+    accuracy
+        By served variant, between 0 and 1, of the same rows; empty where it was not measured.
+    source
+        Where the numbers come from: command, machine, date.
+    """
+
+    table: pd.DataFrame
+    accuracy: dict[str, float]
+    source: str
+
+
+def serving(path: Path = RESULTS / "serving.json") -> ServingResults:
+    """Read what `benchmarks/serving.py` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the results are not there, with the command that makes them.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there: python benchmarks/serving.py writes it.")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    rows = []
+    for server in content["servers"]:
+        levels = {level["connections"]: level for level in server["levels"]}
+        rows.append(
+            {
+                "server": server["server"],
+                "first_answer_s": server["start_to_first_answer_s"],
+                "p50_ms": levels[1]["p50_ms"],
+                "p95_ms": levels[1]["p95_ms"],
+                "cpu_ms": levels[8]["cpu_ms_per_request"],
+                "memory_mb": levels[8]["memory_mb"],
+                "requests_per_second": levels[8]["requests_per_second"],
+            }
+        )
+    source = f"{content['command']}, {content['machine']}, {content['date']}"
+    accuracy = (content["accuracy"] or {}).get("accuracy", {})
+    return ServingResults(pd.DataFrame(rows), accuracy, source)

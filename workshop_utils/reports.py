@@ -11,7 +11,9 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from workshop_utils.display import card
 from workshop_utils.session import Session
@@ -38,6 +40,9 @@ class Report:
         One row per wrong answer: ``text,label,predicted,score``.
     picture
         The confusion matrix as a PNG.
+    rows, embeddings
+        Numbers of test rows, and what the trained encoder makes of them, shape (n_rows,
+        n_features); None of a model that writes none.
     """
 
     accuracy: float
@@ -45,6 +50,8 @@ class Report:
     by_label: pd.DataFrame
     errors: pd.DataFrame
     picture: bytes = field(repr=False)
+    rows: NDArray[np.int64] | None = field(default=None, repr=False)
+    embeddings: NDArray[np.float32] | None = field(default=None, repr=False)
 
     def _repr_html_(self) -> str:
         rows = {
@@ -65,6 +72,39 @@ class Report:
         """
         pairs = self.errors.groupby(["label", "predicted"]).size()
         return pairs.sort_values(ascending=False).rename("rows").reset_index()
+
+    def confused_pairs(self, examples: pd.DataFrame, count: int = 6) -> pd.DataFrame:
+        """Return the intents that are taken for others most often, with sentences to judge by.
+
+        Parameters
+        ----------
+        examples
+            Training rows, ``text,label``.
+        count
+            How many pairs.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``true``, ``answered`` and ``rows``; ``question``, the one of them that the model was
+            surest about; and ``a training example of the answer``, the one that shares most words
+            with it.
+        """
+        shown = []
+        for label, predicted, rows in self.confusions().head(count).itertuples(index=False):
+            wrong = self.errors.query("label == @label and predicted == @predicted")
+            question = str(wrong.sort_values("score")["text"].iloc[-1])
+            known = examples.loc[examples["label"] == predicted, "text"]
+            example = max(known, key=lambda text: _shared_words(question, text), default="")
+            shown.append((label, predicted, rows, question, example))
+        columns = ["true", "answered", "rows", "question", "a training example of the answer"]
+        return pd.DataFrame(shown, columns=columns)
+
+
+def _shared_words(one: str, other: str) -> float:
+    """Return the share of all their words that two sentences have in common."""
+    words = [set(text.lower().split()) for text in (one, other)]
+    return len(words[0] & words[1]) / max(1, len(words[0] | words[1]))
 
 
 def of_job(session: Session, job: Any) -> Report:
@@ -93,6 +133,7 @@ def of_job(session: Session, job: Any) -> Report:
         )
     archive = client.get_object(Bucket=model.netloc, Key=key)["Body"].read()
     files = _members(archive)
+    rows, embeddings = _embeddings(files.get("embeddings.npz"))
     try:
         content = json.loads(files["classification_report.json"])
         return Report(
@@ -101,10 +142,21 @@ def of_job(session: Session, job: Any) -> Report:
             by_label=pd.DataFrame.from_dict(content["labels"], orient="index"),
             errors=pd.read_csv(BytesIO(files["errors.csv"]), keep_default_na=False),
             picture=files["confusion_matrix.png"],
+            rows=rows,
+            embeddings=embeddings,
         )
     except KeyError as error:
         found = ", ".join(sorted(files)) or "nothing"
         raise ReportMissing(f"s3://{model.netloc}/{key} has no {error}; it has {found}.") from error
+
+
+def _embeddings(
+    content: bytes | None,
+) -> tuple[NDArray[np.int64] | None, NDArray[np.float32] | None]:
+    if content is None:
+        return None, None
+    with np.load(BytesIO(content), allow_pickle=False) as arrays:
+        return arrays["rows"], arrays["embeddings"].astype(np.float32)
 
 
 def _members(archive: bytes) -> dict[str, bytes]:

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 # More rows than this are not legible in one picture.
 LABELS_DRAWN = 20
+# So many rows' embeddings are kept for pictures: 1.5 MB of a MiniLM.
+EMBEDDINGS_KEPT = 2000
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,29 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
         _write_matrix(evaluation, folder / "confusion_matrix.csv"),
         _draw_matrix(evaluation, folder / "confusion_matrix.png"),
     ]
+
+
+def write_embeddings(embeddings: NDArray[np.float32], folder: Path) -> Path:
+    """Write ``embeddings.npz``: what the trained encoder makes of the rows.
+
+    Parameters
+    ----------
+    embeddings : ndarray of float32, shape (n_rows, n_features)
+        Of all rows; where there are more than 2,000, so many are kept, evenly spaced.
+    folder : Path
+        Where to.
+
+    Returns
+    -------
+    Path
+        The file, with the arrays ``rows`` (int64, numbers of the rows from 0) and ``embeddings``
+        (float16, one row for each).
+    """
+    count = min(len(embeddings), EMBEDDINGS_KEPT)
+    rows = np.linspace(0, len(embeddings) - 1, count).astype(np.int64)
+    path = folder / "embeddings.npz"
+    np.savez(path, rows=rows, embeddings=embeddings[rows].astype(np.float16))
+    return path
 
 
 def _write_json(evaluation: Evaluation, path: Path) -> Path:

@@ -61,7 +61,7 @@ from model_card import write_card
 from model_folder import save_model, versions, write_facts
 from onnx_export import PARITY_TEXTS, Reference, prepare
 from recipe import name_of
-from report import Evaluation, write_report
+from report import Evaluation, write_embeddings, write_report
 from tracking import RunTracker
 from training_log import TrainingLog
 
@@ -130,6 +130,8 @@ def _train(settings: Settings, tracker: RunTracker) -> None:
         metrics["seconds"]["test"] = figures["test:seconds"]
     if scored := evaluation if data.test else fitted.dev:
         files = write_report(scored, settings.output_data_dir)
+    if data.test:
+        files.append(write_embeddings(embeddings, settings.output_data_dir))
     head = fitted.head
     metrics["serving"] = _make_servable(settings.model_dir, body, fitted, data, reference, log)
     files += write_facts([settings.model_dir, settings.output_data_dir], head.labels, metrics)

@@ -63,9 +63,20 @@ def test_runs_are_compared_and_more_shots_help(lab: NotebookNode) -> None:
 
 
 def test_pictures_are_drawn(lab: NotebookNode) -> None:
-    pictures = ["distribution", "recipes", "runs", "own", "report"]
+    pictures = ["distribution", "recipes", "runs", "own", "report", "space", "serving"]
     for cell_id in [*(f"plot-{name}" for name in pictures), "confusion-matrix"]:
         assert shown(lab, cell_id, "image/png"), cell_id
+
+
+def test_confused_intents_are_shown_with_sentences(lab: NotebookNode) -> None:
+    table = shown(lab, "show-confusions")
+    assert table.count("<tr>") >= 4
+    assert "a training example of the answer" in table
+
+
+def test_recorded_figures_say_where_they_come_from(lab: NotebookNode) -> None:
+    for cell_id, command in (("plot-recipes", "few_shot.py"), ("plot-serving", "serving.py")):
+        assert re.search(rf"Recorded: python benchmarks/{command}.*20\d\d-", printed(lab, cell_id))
 
 
 def test_the_endpoint_answers(lab: NotebookNode) -> None:
@@ -97,8 +108,10 @@ def test_a_prompt_shows_its_parts_and_is_completed(lab: NotebookNode) -> None:
 def test_the_stand_in_is_never_measured(lab: NotebookNode) -> None:
     assert "Not measured" in printed(lab, "trials")
     assert "No real model" in shown(lab, "plot-trials", "text/plain")
-    assert "GPT-Neo" not in printed(lab, "cost")
-    assert "classifier:" in printed(lab, "cost")
+    assert 'set PLACE = "hub"' in printed(lab, "cost")
+    table = shown(lab, "cost")
+    assert table.count("not measured") == 3
+    assert re.search(r">0\.000\d\d<", table), table
 
 
 def test_the_small_problem_has_its_classifier(lab: NotebookNode) -> None:

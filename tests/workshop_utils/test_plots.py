@@ -96,3 +96,50 @@ def test_recipes_are_lines_and_what_was_cut_short_is_hollow(
 def test_results_that_are_not_there_name_the_command(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"benchmarks/few_shot\.py"):
         recorded.few_shot(tmp_path / "few_shot.json")
+
+
+def test_serving_results_are_drawn_with_their_source(tmp_path: Path) -> None:
+    def level(connections: int, memory: float) -> object:
+        return {
+            "connections": connections,
+            "p50_ms": 2.0 * connections,
+            "p95_ms": 4.0 * connections,
+            "requests_per_second": 300.0,
+            "cpu_ms_per_request": 1.5,
+            "memory_mb": memory,
+        }
+
+    content = {
+        "command": "python y.py",
+        "machine": "a machine",
+        "date": "2026-11-20",
+        "servers": [
+            {
+                "server": name,
+                "start_to_first_answer_s": 0.5,
+                "levels": [level(1, memory), level(8, memory)],
+            }
+            for name, memory in (("ours, small", 100.0), ("theirs", 1100.0))
+        ],
+        "accuracy": {"accuracy": {"int8": 0.8}},
+    }
+    path = tmp_path / "serving.json"
+    path.write_text(json.dumps(content))
+    found = recorded.serving(path)
+    assert found.source == "python y.py, a machine, 2026-11-20"
+    assert found.accuracy == {"int8": 0.8}
+    row = found.table.set_index("server").loc["theirs"]
+    assert (row["p50_ms"], row["cpu_ms"], row["memory_mb"]) == (2.0, 1.5, 1100.0)
+    figure = plots.serving(found)
+    widths = [[bar.get_width() for bar in axes.patches] for axes in figure.axes]
+    # The first server is drawn last, which is at the top.
+    assert widths == [[2.0, 2.0], [1.5, 1.5], [1100.0, 100.0]]
+    assert _png(figure).startswith(b"\x89PNG")
+
+    with pytest.raises(FileNotFoundError, match=r"benchmarks/serving\.py writes it"):
+        recorded.serving(tmp_path / "none.json")
+
+
+def test_the_recorded_results_of_this_repository_can_be_drawn() -> None:
+    assert _png(plots.serving(recorded.serving())).startswith(b"\x89PNG")
+    assert _png(plots.recipes(recorded.few_shot())).startswith(b"\x89PNG")

@@ -90,3 +90,32 @@ def test_the_playground_shows_an_error_as_a_sentence() -> None:
     form.run()
     assert "query is empty" in form.answer.value
     assert not form.button.disabled
+
+
+def test_without_a_real_model_prompting_has_no_figure_beside_the_classifier() -> None:
+    table = prompt_trials.compare(0.75, 3.6, None, dollars_per_hour=1.0)
+    assert table.to_dict("records") == [
+        {
+            "few-shot by": "training",
+            "accuracy": "0.75",
+            "p50, ms": "3.6",
+            "USD per 1,000 requests": "0.00100",
+        },
+        {
+            "few-shot by": "prompting",
+            "accuracy": "not measured",
+            "p50, ms": "not measured",
+            "USD per 1,000 requests": "not measured",
+        },
+    ]
+
+
+def test_a_measured_model_has_its_spread_and_what_its_machine_costs() -> None:
+    test = [Example("one", "lost"), Example("two", "pin"), Example("three", "fee")]
+    frame = prompt_trials.run(Copycat(), EXAMPLES, test, orders=4)
+    frame["p50_ms"] = 360.0
+    [_, row] = prompt_trials.compare(0.75, 3.6, frame, 1.0).to_dict("records")
+    assert row["accuracy"] == "0.33 (0.33 to 0.33)"
+    assert row["USD per 1,000 requests"] == "0.10000"
+    hosted = prompt_trials.compare(0.75, 3.6, frame, 1.0, rented_by_the_hour=False)
+    assert hosted["USD per 1,000 requests"].tolist() == ["0.00100", "what its host charges"]

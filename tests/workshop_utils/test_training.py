@@ -93,6 +93,11 @@ def test_the_report_agrees_with_the_metrics(ws: Session, job: Any) -> None:
     assert report.accuracy == pytest.approx(1 - len(report.errors) / rows)
     assert report.picture.startswith(b"\x89PNG")
     assert report.confusions()["rows"].sum() == len(report.errors)
+    pairs = report.confused_pairs(datasets.banking77().train, count=100)
+    assert pairs["rows"].sum() == len(report.errors)
+    assert set(pairs["question"]) <= set(report.errors["text"])
+    assert report.embeddings is not None
+    assert report.embeddings.shape == (rows, 384)
     assert "Accuracy" in report._repr_html_()
 
 
