@@ -42,8 +42,11 @@ def check(request: Mapping[str, Any]) -> None:
     kind = _source(request)["S3DataType"]
     if kind not in ("S3Prefix", "ManifestFile"):
         raise validation_exception(
-            f"S3DataType {kind} is not for batch transform; use S3Prefix or ManifestFile."
+            f"A transform job reads S3Prefix and ManifestFile, not S3DataType {kind}."
         )
+    for name, value in _media_types(request).items():
+        if not (value.isascii() and value.isprintable()):
+            raise validation_exception(f"{name} {value!r} cannot be sent: it is not ASCII.")
     S3Location.parse(_source(request)["S3Uri"])
     S3Location.parse(request["TransformOutput"]["S3OutputPath"])
     DataProcessing.read(request)
@@ -112,7 +115,8 @@ class TransformPlan:
         """
         source, target = request["TransformInput"], request["TransformOutput"]
         client = request.get("ModelClientConfig", {})
-        headers = {"Content-Type": source.get("ContentType"), "Accept": target.get("Accept")}
+        types = _media_types(request)
+        headers = {"Content-Type": types["ContentType"], "Accept": types["Accept"]}
         return cls(
             source=_source(request),
             gzip=source["CompressionType"] == "Gzip",
@@ -176,6 +180,13 @@ def first_processes(request: Mapping[str, Any]) -> int:
 
 def _instances(request: Mapping[str, Any]) -> Any:
     return request["TransformResources"]["InstanceCount"]
+
+
+def _media_types(request: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "ContentType": request["TransformInput"].get("ContentType", ""),
+        "Accept": request["TransformOutput"].get("Accept", ""),
+    }
 
 
 def _source(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -210,8 +211,13 @@ def test_what_is_refused_when_a_job_is_made(transformer: Transformer, upper: str
         DataProcessing=join, source=csv, output={"Accept": "application/json"}
     )
     assert "InputFilter" in refusal(DataProcessing={"InputFilter": "$..a"}, source=csv)
-    listed = transformer.sagemaker.list_transform_jobs(MaxResults=100)["TransformJobSummaries"]
-    assert uri not in json.dumps(listed, default=str)
+    assert "ContentType 'text/日本'" in refusal(source={"ContentType": "text/日本"})
+    # What was refused is not there.
+    name = f"refused-{uuid.uuid4().hex[:8]}"
+    assert refusal(MaxPayloadInMB=101, name=name)
+    refused(
+        transformer.sagemaker.describe_transform_job, "ValidationException", TransformJobName=name
+    )
 
 
 def test_a_name_is_used_once(transformer: Transformer, upper: str) -> None:
