@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 from card import Card
+from choice import PLACE, Choice
 from classifier import hypotheses, label_limit, softmax
 from encoder import load_encoder
 from numpy.typing import NDArray
-from payload import PLACE, Choice
 
 # A label that was never asked before is read in about 5 ms per template on one core, and an
 # answer has to come within the minute that SageMaker waits.

@@ -31,6 +31,7 @@ CARDS = HERE / "cards"
 SERVING = (
     "inference.py",
     "payload.py",
+    "choice.py",
     "classifier.py",
     "entailment.py",
     "bi_encoder.py",

@@ -9,8 +9,8 @@ import os
 from typing import Protocol
 
 import numpy as np
+from choice import PLACE, Choice
 from numpy.typing import NDArray
-from payload import PLACE, Choice
 
 LIMIT_VARIABLE = "ZERO_SHOT_MAX_LABELS"
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from choice import Choice
 from classifier import hypotheses, label_limit, softmax
 from encoder import threads
 from numpy.typing import NDArray
-from payload import Choice
 
 if TYPE_CHECKING:
     import torch

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from choice import Choice
 from classifier import LIMIT_VARIABLE, Classifier
-from payload import Choice, Prediction, Query, Ranking, Request, read_request, write_answer
+from payload import Prediction, Query, Ranking, Request, read_request, write_answer
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _WARM_UP = Choice(("yes", "no"), False, (), ("yes", "no"))

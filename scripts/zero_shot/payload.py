@@ -15,8 +15,8 @@ What a request may ask for, beside the text or in ``parameters``
     ``candidate_labels``
         A list of labels, or one text with commas between them.
     ``multi_label``, ``multi_class``
-        Two names of one thing: whether several labels may be true, so that each is judged alone.
-        Without it, or with one label only, false and true respectively.
+        Two names of one thing: whether several labels may be true, so that each is judged alone;
+        false if not given. A single label is always judged alone.
     ``hypothesis_template``
         How a label becomes a sentence, with ``{}`` in the label's place; the model's own if not
         given. A list of templates stands for their average (ours, not part of either dialect).
@@ -42,45 +42,17 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from choice import PARAMETERS, Choice, json_name, read_choice, read_text
+
 JSON = "application/json"
 JSON_LINES = ("application/jsonlines", "application/x-jsonlines")
 SUPPORTED = f"{JSON}, {JSON_LINES[0]}"
 WILDCARDS = ("*/*", "application/*")
-PLACE = "{}"
-PARAMETERS = (
-    "candidate_labels",
-    "multi_label",
-    "multi_class",
-    "hypothesis_template",
-    "label_descriptions",
-)
 EXAMPLE = (
     '{"sequences": "one day I will see the world", "candidate_labels": ["travel", "cooking"]} or '
     '{"inputs": "one day I will see the world", '
     '"parameters": {"candidate_labels": ["travel", "cooking"]}}'
 )
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The labels to choose from, and how.
-
-    Attributes
-    ----------
-    labels : tuple of str
-        At least one, no two alike.
-    multi_label : bool
-        Whether each label is judged alone.
-    templates : tuple of str
-        Each with one ``{}``; empty: the model's own.
-    phrases : tuple of str
-        What the templates take in place of each label: its description, or the label itself.
-    """
-
-    labels: tuple[str, ...]
-    multi_label: bool
-    templates: tuple[str, ...]
-    phrases: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -201,16 +173,16 @@ def _parsed(text: str, where: str) -> Any:
 
 def _query(content: Any, where: str) -> Query:
     if not isinstance(content, dict):
-        raise ValueError(f"{where} is {_json_name(content)}; send {EXAMPLE}.")
+        raise ValueError(f"{where} is {json_name(content)}; send {EXAMPLE}.")
     name, parameters = _dialect(content, where)
     texts = content[name]
     if isinstance(texts, str):
-        return Query((_text(texts, f"{where}: {name}"),), _choice(parameters, where), True)
+        return Query((read_text(texts, f"{where}: {name}"),), read_choice(parameters, where), True)
     if not isinstance(texts, list) or not texts:
-        found = "an empty list" if texts == [] else _json_name(texts)
+        found = "an empty list" if texts == [] else json_name(texts)
         raise ValueError(f"{where}: {name} is {found}; send a text or a list of texts.")
-    checked = tuple(_text(text, f"{where}: {name}[{i}]") for i, text in enumerate(texts))
-    return Query(checked, _choice(parameters, where), False)
+    checked = tuple(read_text(text, f"{where}: {name}[{i}]") for i, text in enumerate(texts))
+    return Query(checked, read_choice(parameters, where), False)
 
 
 def _dialect(content: dict[str, Any], where: str) -> tuple[str, dict[str, Any]]:
@@ -236,83 +208,6 @@ def _refuse_unknown(content: dict[str, Any], known: set[str], where: str) -> Non
         raise ValueError(f"{where} has unknown keys {unknown}; known are {sorted(known)}.")
 
 
-def _choice(parameters: dict[str, Any], where: str) -> Choice:
-    labels = _labels(parameters.get("candidate_labels"), where)
-    given = {n: parameters[n] for n in ("multi_label", "multi_class") if n in parameters}
-    for name, value in given.items():
-        if not isinstance(value, bool):
-            raise ValueError(f"{where}: {name} is {value!r}; send true or false.")
-    if len(set(given.values())) > 1:
-        raise ValueError(
-            f"{where}: multi_label and multi_class are two names of one thing and disagree; "
-            "send one of them."
-        )
-    descriptions = _descriptions(parameters.get("label_descriptions"), labels, where)
-    return Choice(
-        labels,
-        any(given.values()) or len(labels) == 1,
-        _templates(parameters.get("hypothesis_template"), where),
-        tuple(descriptions.get(label, label) for label in labels),
-    )
-
-
-def _labels(value: Any, where: str) -> tuple[str, ...]:
-    where = f"{where}: candidate_labels"
-    if isinstance(value, str):
-        value = [label.strip() for label in value.split(",") if label.strip()]
-    if not isinstance(value, list) or not value:
-        found = {None: "missing"}.get(value) if value is None else None
-        found = found or ("empty" if not value else _json_name(value))
-        raise ValueError(f'{where} is {found}; send at least one label: ["travel", "cooking"].')
-    labels = tuple(_text(label, f"{where}[{i}]") for i, label in enumerate(value))
-    seen: set[str] = set()
-    for label in labels:
-        if label in seen:
-            raise ValueError(f"{where} has {label!r} twice; send each label once.")
-        seen.add(label)
-    return labels
-
-
-def _templates(value: Any, where: str) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    where = f"{where}: hypothesis_template"
-    templates = value if isinstance(value, list) else [value]
-    if not templates:
-        raise ValueError(f"{where} is an empty list; leave it out for the model's own template.")
-    for template in templates:
-        text = _text(template, where)
-        if text.count(PLACE) != 1 or text.count("{") != 1 or text.count("}") != 1:
-            raise ValueError(
-                f"{where} is {text!r}; write {PLACE} once, where the label goes, and no other "
-                'curly brackets: "This example is {}."'
-            )
-    return tuple(templates)
-
-
-def _descriptions(value: Any, labels: tuple[str, ...], where: str) -> dict[str, str]:
-    if value is None:
-        return {}
-    where = f"{where}: label_descriptions"
-    if not isinstance(value, dict):
-        raise ValueError(f'{where} is {_json_name(value)}; send {{"label": "what it means"}}.')
-    if strangers := sorted(value.keys() - set(labels)):
-        raise ValueError(f"{where} describes {strangers}, which candidate_labels does not have.")
-    return {label: _text(text, f"{where}[{label!r}]") for label, text in value.items()}
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{where} is {_json_name(value)}; send a text.")
-    if not value.strip():
-        raise ValueError(f"{where} is empty; send a text with at least one word.")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(
-            f"{where} holds half of a surrogate pair (\\uD800); send whole characters."
-        )
-    return value
-
-
 def _entry(query: Query | ValueError, answer: list[Ranking] | ValueError) -> Any:
     if isinstance(query, ValueError):
         return {"error": str(query)}
@@ -328,10 +223,3 @@ def _entry(query: Query | ValueError, answer: list[Ranking] | ValueError) -> Any
 
 def _json(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def _json_name(value: Any) -> str:
-    names = {dict: "an object", list: "a list", bool: "a truth value", type(None): "null"}
-    if isinstance(value, str):
-        return "a text"
-    return names.get(type(value), f"a number ({value!r})")
