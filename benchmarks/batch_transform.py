@@ -138,6 +138,8 @@ class Peer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            # As the job's processes are: Linux may divide processors by session.
+            start_new_session=True,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -172,8 +174,8 @@ class Meter:
         self.server = self.processes = 0
 
     def watch(self) -> None:
-        """Look every 20 ms until `end`."""
-        while not self._over.wait(0.02):
+        """Look now and then until `end`: to look takes the processor from what is measured."""
+        while not self._over.wait(0.2):
             self.server = max(self.server, self._process.memory_info().rss)
             total = 0
             for child in self._process.children(recursive=True):
@@ -254,7 +256,7 @@ class Service:
             told = self._sagemaker.describe_transform_job(TransformJobName=name)
             if told["TransformJobStatus"] not in ("InProgress", "Stopping"):
                 break
-            time.sleep(0.05)
+            time.sleep(0.2)
         seconds = time.perf_counter() - began
         if told["TransformJobStatus"] != "Completed":
             raise SystemExit(f"{name} is {told['TransformJobStatus']}: {told['FailureReason']}")
