@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -227,3 +227,14 @@ def minimal(shape: Shape, *, above: tuple[str, ...] = ()) -> Any:
         "timestamp": 1_700_000_000,
         "blob": b"x",
     }[shape.type_name]
+
+
+def shift_signing(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+    """Let signers believe in another time than it is."""
+
+    def now(**_: Any) -> datetime:
+        return datetime.now(UTC) + by
+
+    # Signers of the AWS Common Runtime, where it is installed, take the place of botocore's own.
+    monkeypatch.setattr("botocore.auth.get_current_datetime", now)
+    monkeypatch.setattr("botocore.crt.auth.get_current_datetime", now)

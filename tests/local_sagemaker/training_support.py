@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import boto3
+import pytest
+from botocore.exceptions import ClientError
 
 from local_sagemaker import LocalSageMaker
 
@@ -174,3 +176,16 @@ def archive(files: Mapping[str, str]) -> bytes:
             member.size = len(text.encode())
             tar.addfile(member, io.BytesIO(text.encode()))
     return buffer.getvalue()
+
+
+def refused(code: str, call: Any, **parameters: Any) -> str:
+    """Expect a call to be refused with a code; return the message."""
+    with pytest.raises(ClientError) as caught:
+        call(**parameters)
+    assert caught.value.response["Error"]["Code"] == code
+    return str(caught.value.response["Error"]["Message"])
+
+
+def states(job: dict[str, Any]) -> list[str]:
+    """Return the states that a job went through."""
+    return [transition["Status"] for transition in job["SecondaryStatusTransitions"]]
