@@ -6,17 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from local_sagemaker import LocalSageMaker
 from tests import tiny_models
-from workshop_utils import display, hub_models, jumpstart, zero_shot, zero_shot_models
+from workshop_utils import batch, display, hub_models, jumpstart, zero_shot, zero_shot_models
 from workshop_utils.endpoints import Serverless
 from workshop_utils.hub_models import JumpStartError
 from workshop_utils.instances import QuotaTooLow
 from workshop_utils.jumpstart import Model, Security, WeightsMissing
 from workshop_utils.session import Session, SessionError
 from workshop_utils.zero_shot import Task
+from workshop_utils.zero_shot_rows import Rows
 
 TINY = "huggingface-zstc-workshop-tiny-nli"
 KEY = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
@@ -217,5 +219,28 @@ def test_auto_is_the_bi_encoder_where_bart_cannot_be_had_and_says_so(
         capsys.readouterr()
         assert zero_shot_models.build(ws, zero_shot_models.BI_ENCODER) == model
         assert "Building" not in capsys.readouterr().out
+    finally:
+        model.delete()
+
+
+@pytest.mark.slow
+def test_auto_is_bart_where_its_weights_are_in_the_cache(
+    ws: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = tiny_models.nli(tmp_path / "saved")
+    tiny_models.put_in_cache(saved, tmp_path, "facebook/bart-large-mnli")
+    model = zero_shot_models.build(ws, environment={"HF_HOME": str(tmp_path)})
+    try:
+        assert "cannot be had" not in capsys.readouterr().out
+        assert model.about.model_id == jumpstart.BART
+        assert zero_shot_models.records(model) == "one"
+        task = Task(["travel", "cooking"])
+        answer = zero_shot.ask(jumpstart.deploy(model), "I will see the world", task)
+        frame = pd.DataFrame({"text": ["I will see the world", "", "soup 🍲"]}, index=[5, 5, 6])
+        result = batch.run(ws, model.name, frame, Rows(task.labels), records="one")
+        assert list(result.failures["row"]) == [1]
+        assert result.frame["predicted"].iloc[0] == answer.label
+        assert result.frame["score"].iloc[0] == pytest.approx(answer.score, abs=1e-4)
+        assert set(result.frame["predicted"].iloc[[0, 2]]) <= set(task.labels)
     finally:
         model.delete()
