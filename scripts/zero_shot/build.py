@@ -39,6 +39,8 @@ SERVING = (
 )
 ENCODER = "encoder.py"
 REQUIREMENTS = "requirements-inference.txt"
+# The same weights in other forms, which repositories on the hub have beside each other.
+LEFT_OUT = (".*", "*.py", "__pycache__", "*.bin", "*.h5", "*.ot", "*.msgpack", "onnx", "openvino")
 # Weights hardly compress, and more than the fastest level only takes time.
 _LEVEL = 1
 _READ_ALWAYS = 0o644
@@ -97,16 +99,25 @@ def build(model: Path, output: Path, card: Path | None = None, variant: str | No
         If `model` holds neither kind of model, no card is known, or `output` is a folder of
         something else.
     """
-    if output.name.endswith(".tar.gz"):
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch) / "model"
-            _write_folder(model, folder, card, variant)
-            _pack(folder, output)
-    else:
-        if output.is_dir() and any(output.iterdir()) and not (output / "code").is_dir():
-            raise ValueError(f"{output} holds files that are no model folder; name another one.")
+    if not output.name.endswith(".tar.gz"):
+        _check_folder(model, output)
         _write_folder(model, output, card, variant)
+        return output
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "model"
+        _write_folder(model, folder, card, variant)
+        _pack(folder, output)
     return output
+
+
+def _check_folder(model: Path, output: Path) -> None:
+    """Refuse to empty a folder that build.py did not write, or the one it reads."""
+    source, target = model.resolve(), output.resolve()
+    if source.is_relative_to(target) or target.is_relative_to(source):
+        raise ValueError(f"{output} and {model} lie in each other; name another --output.")
+    written = (output / "code" / "inference.py").is_file() and (output / "config.json").is_file()
+    if output.is_dir() and any(output.iterdir()) and not written:
+        raise ValueError(f"{output} holds files that are no model folder; name another one.")
 
 
 def _write_folder(model: Path, folder: Path, card: Path | None, variant: str | None) -> None:
@@ -116,11 +127,16 @@ def _write_folder(model: Path, folder: Path, card: Path | None, variant: str | N
             f"{model} holds no saved model: neither modules.json (a sentence encoder) nor "
             "config.json (a model of natural language inference)."
         )
+    if not any(model.glob("*.safetensors")):
+        raise ValueError(
+            f"{model} has no weights as *.safetensors. Others are pickles, which could run "
+            "anything; save the model anew with save_pretrained."
+        )
     if not encoder and (card or variant):
         raise ValueError(f"{model} is no sentence encoder; --card and --variant are for those.")
     known = _card_for(model, card) if encoder else None
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(model, folder, ignore=shutil.ignore_patterns(".*", "*.py", "__pycache__"))
+    shutil.copytree(model, folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
     for path in folder.rglob("*"):
         if path.is_file():
             path.chmod(_READ_ALWAYS)

@@ -256,10 +256,49 @@ def test_build_overwrites_no_other_folder(tmp_path: Path) -> None:
     result = run_build("--model", MODEL_DIR, "--output", tmp_path)
     assert result.returncode == 1
     assert "holds files that are no model folder" in result.stderr
+    (tmp_path / "code").mkdir()
+    (tmp_path / "config.json").write_text("{}")
+    assert run_build("--model", MODEL_DIR, "--output", tmp_path).returncode == 1
     assert (tmp_path / "thesis.txt").exists()
 
 
+@pytest.mark.parametrize("inner", ["", "built", ".."])
+def test_build_does_not_empty_what_it_reads(tmp_path: Path, inner: str) -> None:
+    source = tmp_path / "saved" / "model"
+    source.mkdir(parents=True)
+    (source / "modules.json").write_text("[]")
+    result = run_build("--model", source, "--output", source / inner)
+    assert result.returncode == 1
+    assert "lie in each other; name another --output" in result.stderr
+    assert (source / "modules.json").exists()
+
+
+def test_a_folder_is_built_anew(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "model")
+    (tmp_path / "model" / "code" / "old.py").write_text("1 / 0")
+    built(Path(MODEL_DIR), tmp_path / "model")
+    assert not (tmp_path / "model" / "code" / "old.py").exists()
+    assert (tmp_path / "model" / "model.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
+
+
+def test_what_the_hub_has_beside_is_left_out_and_pickles_are_no_weights(tmp_path: Path) -> None:
+    source = tmp_path / "snapshot"
+    shutil.copytree(MODEL_DIR, source)
+    (source / "onnx").mkdir()
+    for name in ("pytorch_model.bin", "onnx/model.onnx", "tf_model.h5"):
+        (source / name).write_bytes(b"the same in another form")
+    found = built(source, tmp_path / "model")
+    assert not list(found.glob("*.bin"))
+    assert not list(found.glob("*.h5"))
+    assert not (found / "onnx").exists()
+    (source / "model.safetensors").unlink()
+    result = run_build("--model", source, "--output", tmp_path / "other")
+    assert result.returncode == 1
+    assert "has no weights as *.safetensors" in result.stderr
+
+
 def test_build_refuses_what_is_no_model(tmp_path: Path) -> None:
-    result = run_build("--model", tmp_path, "--output", tmp_path / "model")
+    (tmp_path / "empty").mkdir()
+    result = run_build("--model", tmp_path / "empty", "--output", tmp_path / "model")
     assert result.returncode == 1
     assert "holds no saved model" in result.stderr
