@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BARE = "{}"
-# Written down before any was tried; the first is the bare name.
+# The first is the bare name. Three more were left out after a first trial on the same rows.
 CANDIDATES = (
     BARE,
     "{}?",

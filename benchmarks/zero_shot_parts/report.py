@@ -118,7 +118,11 @@ def _fit(found: Sections) -> str:
         f"midpoint {fit['midpoint']:.3f}, width {fit['width']:.3f}; served: "
         f"{fit['served']['midpoint']:g} and {fit['served']['width']:g}."
     )
-    lines = ["## Probabilities", fitted]
+    tried = (
+        "The model's own templates were picked by hand out of a few combinations, on the other rows "
+        "and the even resolutions; the scored rows were looked at in passing."
+    )
+    lines = ["## Probabilities", fitted, tried]
     if "by_labels" in found:
         rows = [
             [str(x["labels"]), _percent(x["accuracy"]), f"{x['calibration_error']:.3f}"]
@@ -149,6 +153,15 @@ def _latency(found: Sections) -> str:
                     f"{level['new_labels_ms']:,.0f}",
                 ]
             )
+    loads = [
+        found[name]["load_average"] for name in LATENCIES if "load_average" in found.get(name, {})
+    ]
+    shared = (
+        f" The machine did other things meanwhile (load average up to {max(loads):.0f}): trust the "
+        "ratios and the CPU time more than the milliseconds."
+        if loads and max(loads) > 2
+        else ""
+    )
     head = ["model", "labels", "accuracy", "p50, ms", "p95, ms", "CPU, ms", "USD", "new labels, ms"]
     return (
         "## As the number of labels grows\n\n"
@@ -158,7 +171,7 @@ def _latency(found: Sections) -> str:
         f"{CORES} virtual cores of an {INSTANCE} are kept busy with such requests, at "
         f"{USD_PER_HOUR} USD an hour (us-east-1; look it up), taking its cores for as fast as "
         "these. New labels: the first request with labels that the model has not seen. Models with "
-        "random weights have no accuracy worth the name."
+        "random weights have no accuracy worth the name." + shared
     )
 
 
@@ -226,7 +239,11 @@ def _resolutions(found: Sections) -> str:
     return (
         f"## New Year's resolutions ({data['rows']} of this workshop, ten categories)\n\n"
         + _table(head, rows)
-        + "\n\nCalibration error on the odd rows; the even ones took part in fitting. Each label "
+        + "\n\nThe suited template, "
+        f"`{data['names, suited template']['parameters']['hypothesis_template']}`, is the best of 15 "
+        "that were tried on these texts, which flatters it; descriptions are those of "
+        "categories.csv, in their first wording. "
+        "Calibration error on the odd rows; the even ones took part in fitting. Each label "
         f"judged alone: calibration error {alone['calibration_error_odd_rows']:.3f}; of the labels "
         f"given more than one half, {alone['of_those_above_half_true']:.0%} hold, and "
         f"{alone['found_above_half']:.0%} of those that hold are given it.\n\n"
