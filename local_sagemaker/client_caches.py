@@ -44,17 +44,23 @@ def forget_models() -> None:
 
 
 def _renew_jumpstart_session() -> None:
-    """Have JumpStart's default session make its clients anew.
+    """Have JumpStart's default session make its clients anew, when it is next used.
 
-    Functions hold it as the default of a parameter, so it is changed and not replaced. Up to SDK
-    3.12 it is made on import; since then on first use.
+    Functions hold it as the default of a parameter, so it is changed and not replaced.
     """
     constants: Any = sys.modules.get(f"{_JUMPSTART}.constants")
-    session = getattr(constants, "DEFAULT_JUMPSTART_SAGEMAKER_SESSION", None)
-    if session is None:
-        return
-    if hasattr(type(session), "_resolved"):
-        type(session)._resolved = False
-        return
-    boto_session = constants.boto3.Session(region_name=constants.JUMPSTART_DEFAULT_REGION_NAME)
-    vars(session).update(vars(type(session)(boto_session)))
+    session: Any = getattr(constants, "DEFAULT_JUMPSTART_SAGEMAKER_SESSION", None)
+    kind = type(session)
+    if hasattr(kind, "_resolved"):
+        kind._resolved = False
+    elif session is not None and vars(session):
+        # Up to SDK 3.12 it is made on import, which takes too long to be done for nobody.
+        def make(self: Any, name: str) -> Any:
+            self.__class__ = kind
+            kind.__init__(
+                self, constants.boto3.Session(region_name=constants.JUMPSTART_DEFAULT_REGION_NAME)
+            )
+            return getattr(self, name)
+
+        vars(session).clear()
+        session.__class__ = type(kind.__name__, (kind,), {"__getattr__": make})

@@ -4,6 +4,7 @@ Nothing of an upload is believed: archives are extracted by `local_sagemaker.arc
 must not know the server.
 """
 
+import errno
 import hashlib
 import os
 import stat
@@ -49,10 +50,7 @@ def packed(source: Path, entry: Entry, report: Report) -> Iterator[tuple[Entry, 
         try:
             made = _packed(source, entry, report, Path(name))
         except OSError as error:
-            raise PublishError(
-                f"{source} cannot be packed: {error}. It needs room for the model and its archive "
-                f"in {tempfile.gettempdir()}, or in the folder that TMPDIR names"
-            ) from error
+            raise PublishError(f"{source} cannot be packed: {error}{_remedy(error)}") from error
         yield made
 
 
@@ -133,6 +131,15 @@ def _staged(folder: Path, staging: Path, entry: Entry) -> Path:
     return staging
 
 
+def _remedy(error: OSError) -> str:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return ""
+    return (
+        f". The model and its archive need room in {tempfile.gettempdir()}: free some, or name "
+        "another folder in TMPDIR"
+    )
+
+
 def _raise(error: OSError) -> None:
     raise error
 
@@ -148,7 +155,8 @@ def _digest(folder: Path) -> str:
     """Return what tells whether two folders have the same files, whenever those were written."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if not path.is_file():
+        # Python writes there whenever somebody tries the script.
+        if not path.is_file() or "__pycache__" in path.parts:
             continue
         name = path.relative_to(folder).as_posix()
         content = hashlib.sha256()

@@ -140,6 +140,8 @@ def test_the_same_again_changes_nothing_and_other_contents_are_a_new_version(
     local.publish_model(folder, model_id)
     before = read("models_manifest.json")
     os.utime(folder / "config.json", (0, 0))
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "inference.cpython-311.pyc").write_bytes(b"compiled")
     again = local.publish_model(folder, model_id)
     assert (again.version, again.created) == ("1.0.0", False)
     assert read("models_manifest.json") == before

@@ -1,8 +1,12 @@
 """JumpStart through the SageMaker SDK's own functions and classes, unmodified."""
 
 import json
+import os
+import subprocess
+import sys
 import uuid
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import boto3
@@ -177,6 +181,39 @@ def test_a_new_model_is_found_at_once(local: LocalSageMaker, nli: Path) -> None:
     local.remove_model(made)
     with pytest.raises(KeyError):
         model_uris.retrieve(model_id=made, **NEWEST, **INFERENCE)
+
+
+def test_an_sdk_that_was_loaded_earlier_finds_the_models_of_each_server(
+    nli: Path, tmp_path: Path, repository: Path
+) -> None:
+    """It has made its default session for another place, or makes it for the first server."""
+    script = """
+        import sys
+        from sagemaker.core import model_uris
+        from local_sagemaker import LocalSageMaker
+
+        for number in (1, 2):
+            with LocalSageMaker(f"home-{number}") as local:
+                name = f"huggingface-zstc-only-{number}"
+                local.publish_model(sys.argv[1], name)
+                chosen = {"model_id": name, "model_version": "*", "model_scope": "inference"}
+                print(model_uris.retrieve(**chosen))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(script), str(nli)],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(repository),
+            "AWS_DEFAULT_REGION": "eu-west-1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = [line for line in done.stdout.splitlines() if line.startswith("s3://")]
+    assert ["only-1" in line for line in found] == [True, False]
 
 
 def test_the_hubs_document_is_read(model_id: str) -> None:
