@@ -116,6 +116,7 @@ with load_run(run_name=run, experiment_name=experiment) as loaded:
 """
 
 
+@pytest.mark.slow
 def test_a_job_logs_to_the_run_that_the_notebook_holds_open(
     session, client, local, unique, tmp_path: Path
 ):
@@ -152,6 +153,7 @@ with load_run() as run:
 """
 
 
+@pytest.mark.slow
 def test_a_training_job_loads_the_run_of_its_experiment_config(session, client, unique):
     bucket = session.default_bucket()
     with Run(unique("config"), "one", sagemaker_session=session) as run:

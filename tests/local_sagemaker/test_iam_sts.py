@@ -167,6 +167,7 @@ class TestSdk:
         assert get_execution_role(session) == ROLE
         assert session.get_caller_identity_arn() == ROLE
 
+    @pytest.mark.slow
     def test_in_a_bare_process_with_nothing_but_the_exports(
         self, local: LocalSageMaker, repository: Path, tmp_path: Path
     ) -> None:

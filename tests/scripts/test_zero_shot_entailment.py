@@ -11,6 +11,9 @@ import transformers
 from tests import tiny_models
 from tests.scripts.zero_shot_support import JSON_LINES, Served, built, run_build, serving
 
+# They compare with torch, whose import alone takes seconds.
+pytestmark = pytest.mark.slow
+
 TEXTS = ["one day I will see the world", "no more sugar", "I owe the bank 300 pounds!"]
 LABELS = ["travel", "health", "money", "a label of quite some words", "x"]
 
