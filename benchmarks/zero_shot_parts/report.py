@@ -119,8 +119,8 @@ def _fit(found: Sections) -> str:
         f"{fit['served']['midpoint']:g} and {fit['served']['width']:g}."
     )
     tried = (
-        "The model's own templates were picked by hand out of a few combinations, on the other rows "
-        "and the even resolutions; the scored rows were looked at in passing."
+        "The model's own templates were picked by hand out of a few combinations, on the other "
+        "rows and the even resolutions; the scored rows were looked at in passing."
     )
     lines = ["## Probabilities", fitted, tried]
     if "by_labels" in found:
@@ -240,9 +240,9 @@ def _resolutions(found: Sections) -> str:
         f"## New Year's resolutions ({data['rows']} of this workshop, ten categories)\n\n"
         + _table(head, rows)
         + "\n\nThe suited template, "
-        f"`{data['names, suited template']['parameters']['hypothesis_template']}`, is the best of 15 "
-        "that were tried on these texts, which flatters it; descriptions are those of "
-        "categories.csv, in their first wording. "
+        f"`{data['names, suited template']['parameters']['hypothesis_template']}`, is the best of "
+        "15 that were tried on these texts, which flatters it. Descriptions: label and description "
+        "of categories.csv. "
         "Calibration error on the odd rows; the even ones took part in fitting. Each label "
         f"judged alone: calibration error {alone['calibration_error_odd_rows']:.3f}; of the labels "
         f"given more than one half, {alone['of_those_above_half_true']:.0%} hold, and "
