@@ -72,6 +72,15 @@ class Job:
         return self.lines / self.seconds
 
 
+@dataclass(frozen=True)
+class Alone:
+    """How the handler alone did, without loading."""
+
+    lines: int
+    seconds: float
+    cpu_seconds: float
+
+
 def rows(count: int) -> list[str]:
     """Return JSON Lines; each text is another one, so that every answer can be told apart."""
     with (REPOSITORY / "data" / "resolutions" / "resolutions.csv").open(encoding="utf-8") as file:
@@ -115,16 +124,17 @@ def in_process(model: Path, source: Path, single: bool, payload_mb: int) -> None
     sys.stdin.readline()
     threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
     lines = source.read_text(encoding="utf-8").splitlines()
-    done, spent = 0, 0.0
+    done, spent, processor = 0, 0.0, 0.0
     for body in itertools.cycle(mini_batches(lines, single, payload_mb)):
         request = inference.input_fn(body, JSON_LINES)
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         inference.predict_fn(request, loaded)
         spent += time.perf_counter() - began
+        processor += time.process_time() - used
         done += len(request.queries)
         if over.is_set():
             break
-    print(json.dumps({"lines": done, "seconds": spent}))
+    print(json.dumps({"lines": done, "seconds": spent, "cpu_seconds": processor}))
 
 
 class Peer:
@@ -153,12 +163,12 @@ class Peer:
         self._orders.write("go\n")
         self._orders.flush()
 
-    def rate(self) -> float:
-        """Have it end; return its lines per second."""
+    def end(self) -> Alone:
+        """Have it end; return how it did."""
         self._orders.close()
         told = json.loads(self._told.read().splitlines()[-1])
         self._process.wait()
-        return float(told["lines"] / told["seconds"])
+        return Alone(**told)
 
 
 class Meter:
@@ -313,9 +323,10 @@ def compared(service: Service, model: Path, folder: Path, count: int) -> bool:
     good = True
     print(
         "| mini-batches | handler alone, lines/s | job at the same time, lines/s | of it "
-        "| CPU-s of the job | server, MB (a tenth of the lines) | processes, MB (a tenth) |"
+        "| handler, CPU-ms a line | job with server, CPU-ms a line "
+        "| server, MB (a tenth of the lines) | processes, MB (a tenth) |"
     )
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
     for strategy, payload_mb in (("SingleRecord", 6), ("MultiRecord", 1)):
         single = strategy == "SingleRecord"
         asked = {"BatchStrategy": strategy, "MaxPayloadInMB": payload_mb}
@@ -325,12 +336,14 @@ def compared(service: Service, model: Path, folder: Path, count: int) -> bool:
         peer = Peer(model, source, single=single, payload_mb=payload_mb)
         peer.start()
         job, output = service.job("bi-encoder", lines, **asked)
-        alone = peer.rate()
+        alone = peer.end()
         check(lines, output)
-        share = job.rate / alone
+        share = job.rate / (alone.lines / alone.seconds)
         print(
-            f"| {strategy}, {payload_mb} MB | {alone:.0f} "
-            f"| {job.rate:.0f} | {share:.0%} | {job.cpu_seconds:.1f} "
+            f"| {strategy}, {payload_mb} MB | {alone.lines / alone.seconds:.0f} "
+            f"| {job.rate:.0f} | {share:.0%} "
+            f"| {1000 * alone.cpu_seconds / alone.lines:.2f} "
+            f"| {1000 * job.cpu_seconds / job.lines:.2f} "
             f"| {job.server_mb:.0f} ({small.server_mb:.0f}) "
             f"| {job.processes_mb:.0f} ({small.processes_mb:.0f}) |",
             flush=True,
