@@ -34,9 +34,9 @@ RULES = (
     Rule("local_sagemaker", "scripts"),
     Rule("*.ipynb", "local_sagemaker", exempt=("docs/examples/sdk_v3.ipynb",)),
     Rule("*.ipynb", "scripts"),
-    # They run before anything is installed.
+    # They run before anything is installed, but for those that write pages of the documentation.
     Rule("tools", "local_sagemaker", exempt=("tools/api_table.py",)),
-    Rule("tools", "workshop_utils"),
+    Rule("tools", "workshop_utils", exempt=("tools/readme_tables.py",)),
 )
 SERVING = "local_sagemaker/serving"
 
