@@ -85,7 +85,9 @@ def endpoints(
         )
         if task in ("text-classification", "text-generation"):
             data = deployer.put(f"{task}/model.tar.gz", packed(saved))
-            started[f"{task}, archive"] = deployer.model(ModelDataUrl=data)
+            # As containers of Text Generation Inference name the model's own data.
+            own = {"HF_MODEL_ID": "/opt/ml/model"} if task == "text-generation" else {}
+            started[f"{task}, archive"] = deployer.model(ModelDataUrl=data, Environment=own)
     names = {key: deployer.create(deployer.config({"ModelName": m})) for key, m in started.items()}
     with ThreadPoolExecutor() as pool:
         for settled in pool.map(deployer.settled, names.values()):
