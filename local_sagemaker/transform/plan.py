@@ -88,6 +88,8 @@ class TransformPlan:
         How requests are sent.
     instances
         InstanceCount.
+    split
+        SplitType Line: whether each line is a record.
     """
 
     source: dict[str, Any]

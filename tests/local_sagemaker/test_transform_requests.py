@@ -1,11 +1,14 @@
 """Batch transform: how requests are sent to a container, and what happens when it fails."""
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.transform.execution_parameters import ProposalError, read_proposal
 from tests.local_sagemaker.endpoint_support import Deployer
 from tests.local_sagemaker.transform_support import LINES, Transformer
 
@@ -56,17 +59,26 @@ def test_the_container_is_asked_how_it_wants_its_requests(transformer: Transform
     ("proposal", "told"),
     [
         ({"MaxConcurrentTransforms": 0}, "proposes MaxConcurrentTransforms 0"),
+        ({"MaxConcurrentTransforms": True}, "proposes MaxConcurrentTransforms True"),
         ({"BatchStrategy": "Some"}, "proposes BatchStrategy 'Some'"),
         ({"MaxPayloadInMB": "6"}, "proposes MaxPayloadInMB '6'"),
+        ({"MaxPayloadInMB": 101}, "proposes MaxPayloadInMB 101"),
         ([], "is not a JSON object"),
-        ({"MaxConcurrentTransforms": 20}, "20 * 6 = 120"),
     ],
 )
-def test_a_proposal_that_cannot_be_is_said(
-    transformer: Transformer, proposal: Any, told: str
-) -> None:
-    model = transformer.deployer.model(proposing(proposal))
-    assert told in transformer.failed(model, transformer.prefix({"a": b"1"}))
+def test_a_proposal_that_cannot_be_is_said(proposal: Any, told: str) -> None:
+    with pytest.raises(ProposalError, match=re.escape(told)):
+        read_proposal(json.dumps(proposal).encode())
+
+
+def test_a_proposal_beyond_the_limits_fails_the_job(transformer: Transformer) -> None:
+    model = transformer.deployer.model(proposing({"MaxConcurrentTransforms": 20}))
+    reason = transformer.failed(model, transformer.prefix({"a": b"1"}))
+    assert reason.startswith("ClientError: MaxConcurrentTransforms * MaxPayloadInMB must be at")
+    assert "20 * 6 = 120" in reason
+    model = transformer.deployer.model(proposing(["not", "an", "object"]))
+    reason = transformer.failed(model, transformer.prefix({"a": b"1"}))
+    assert reason.startswith("AlgorithmError: the container: its answer to GET /execution-param")
 
 
 FLAKY = """
@@ -109,6 +121,7 @@ def test_what_may_work_later_is_tried_again(transformer: Transformer) -> None:
     assert "the container answered 500: not now Retry 1 of 2" in transformer.log(name)
 
 
+@pytest.mark.slow
 def test_an_answer_that_takes_too_long_is_asked_for_again(transformer: Transformer) -> None:
     model = transformer.deployer.model(FLAKY)
     name = transformer.create(
@@ -141,6 +154,7 @@ def test_what_cannot_work_later_is_tried_once_and_all_else_as_often_as_asked(
     assert "the container answered 500: not now (2 tries)" in reason
 
 
+@pytest.mark.slow
 def test_a_container_that_always_dies_ends_the_job(transformer: Transformer) -> None:
     model = transformer.deployer.model(FLAKY)
     reason = transformer.failed(

@@ -112,6 +112,7 @@ def test_the_resource_class_s_way(transformer: Transformer) -> None:
     assert [one.transform_job_name for one in found] == [job.transform_job_name]
 
 
+@pytest.mark.slow
 def test_a_failure_reaches_who_waits(transformer: Transformer) -> None:
     model = transformer.deployer.model(
         "def model_fn(d): pass\ndef transform_fn(m, d, c, a): raise ValueError('no such row')"
@@ -121,6 +122,7 @@ def test_a_failure_reaches_who_waits(transformer: Transformer) -> None:
         job.wait(poll=1)
 
 
+@pytest.mark.slow
 def test_a_job_is_stopped(transformer: Transformer) -> None:
     model = transformer.deployer.model(
         "import time\ndef model_fn(d): pass\ndef transform_fn(m, d, c, a): time.sleep(600)"
