@@ -69,7 +69,7 @@ def test_pictures_are_drawn(lab: NotebookNode) -> None:
 
 def test_a_resolution_that_fits_two_categories_gets_both(lab: NotebookNode) -> None:
     found = ast.literal_eval(printed(lab, "multi-label").removeprefix("above one half: "))
-    assert set(found) == {"Recreation & Leisure", "Health & Fitness"}
+    assert set(found) == {"Education/Training", "Career"}
 
 
 def test_mistakes_are_explained(lab: NotebookNode) -> None:

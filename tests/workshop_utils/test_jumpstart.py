@@ -20,14 +20,27 @@ from workshop_utils.session import Session, SessionError
 from workshop_utils.zero_shot import Task
 from workshop_utils.zero_shot_rows import Rows
 
-TINY = "huggingface-zstc-workshop-tiny-nli"
+TINY = "huggingface-zstc-workshop-even"
+# Gives every label the same score, in JumpStart's dialect.
+EVEN = """
+import json
+
+def model_fn(folder):
+    return None
+
+def transform_fn(model, data, content_type, accept):
+    labels = json.loads(data)["candidate_labels"]
+    return json.dumps({"labels": labels, "scores": [1 / len(labels)] * len(labels)}), accept
+"""
 KEY = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
 VPC = Security(subnets=["subnet-0a1b2c3d"], security_groups=["sg-0a1b2c3d"])
 
 
 @pytest.fixture(scope="module")
 def tiny(local: LocalSageMaker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tiny_models.nli(tmp_path_factory.mktemp("tiny") / "model")
+    folder = tmp_path_factory.mktemp("even")
+    (folder / "code").mkdir()
+    (folder / "code" / "inference.py").write_text(EVEN)
     local.publish_model(folder, TINY, license="MIT-0", description="Of next to no size.")
     yield TINY
     local.remove_model(TINY)
