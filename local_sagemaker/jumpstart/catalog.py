@@ -7,6 +7,8 @@ server leaves no half of a model. It must not know HTTP, nor how anybody sees th
 
 import hashlib
 import json
+import logging
+import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ from local_sagemaker.jumpstart.specification import (
 )
 from local_sagemaker.s3.buckets import SharedBucket
 from local_sagemaker.s3.objects import Objects
+
+_LOG = logging.getLogger(__name__)
 
 OWNER = "aws"
 """Whose the hub is, as in the ARNs of AWS's own; no account has this name."""
@@ -179,7 +183,9 @@ class Catalog:
         return gone
 
     def stock(self, specs: list[Spec], archives: Mapping[str, bytes]) -> None:
-        """Have AWS's own models in the hub, exactly these.
+        """Have AWS's own models in the hub, exactly these; without room for them, none.
+
+        A server on a full disk still has to start, so that somebody can look at it.
 
         Parameters
         ----------
@@ -188,26 +194,38 @@ class Catalog:
         archives
             What lies under the keys that the specs name.
         """
-        with self._writing:
-            lines = [header(spec) for spec in specs]
-            keys = {line["spec_key"] for line in lines}
-            there = self._manifest() if self._there(MANIFEST) else []
-            kept = [
-                line
-                for line in there
-                if line["spec_key"] in keys or not self._version(line["spec_key"]).aws
-            ]
-            lines += [line for line in kept if line["spec_key"] not in keys]
-            # One commit instead of a dozen, because a new server's user waits for it.
-            with self._objects.database.transaction():
-                for key, data in archives.items():
-                    self._put(key, data)
-                for spec in specs:
-                    self._put_spec(spec)
-                self._put(PROPRIETARY_MANIFEST, _json(_NOTHING_PROPRIETARY))
-                self._put_manifest(lines)
+        try:
+            with self._writing:
+                self._stock(specs, archives)
+        except (OSError, sqlite3.OperationalError):
+            _LOG.exception("JumpStart's models cannot be written")
+
+    def _stock(self, specs: list[Spec], archives: Mapping[str, bytes]) -> None:
+        lines = [header(spec) for spec in specs]
+        keys = {line["spec_key"] for line in lines}
+        there = self._manifest() if self._there(MANIFEST) else []
+        lines += [
+            line
+            for line in there
+            if line["spec_key"] not in keys and not self._version(line["spec_key"]).aws
+        ]
+        # One commit instead of a dozen, because a new server's user waits for it.
+        with self._objects.database.transaction():
+            for key, data in archives.items():
+                self._put(key, data)
+            for spec in specs:
+                self._put_spec(spec)
+            self._put(PROPRIETARY_MANIFEST, _json(_NOTHING_PROPRIETARY))
+            self._put_manifest(lines)
 
     def _manifest(self) -> list[dict[str, Any]]:
+        if not self._there(MANIFEST):
+            raise AWSError(
+                "InternalFailure",
+                "JumpStart's models could not be written when this server started: its disk was "
+                "full. Free some space, stop the server and start it again.",
+                507,
+            )
         with self._objects.open(OWNER, _BUCKET.name, MANIFEST) as stream:
             lines: list[dict[str, Any]] = json.load(stream)
         return lines

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from local_sagemaker.errors import AWSError
 from local_sagemaker.jumpstart.catalog import Catalog
 from local_sagemaker.jumpstart.entry import Entry
 from local_sagemaker.jumpstart.published import Archives, PublishError
@@ -43,6 +44,8 @@ class JumpStartPages:
         try:
             asked = await _asked(request) if request.method != "GET" else {}
             return JSONResponse(await run_in_threadpool(work[request.method], asked))
+        except AWSError as error:
+            return JSONResponse({"message": error.message}, 400)
         except (PublishError, OSError) as error:
             return JSONResponse({"message": str(error)}, 400)
 

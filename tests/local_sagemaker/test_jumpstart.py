@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import psutil
 import pytest
+from botocore.config import Config
 from botocore.credentials import Credentials
 
 from local_sagemaker import LocalSageMaker
@@ -22,6 +23,7 @@ from local_sagemaker.home import Home
 from local_sagemaker.jumpstart.published import PublishError
 from tests.local_sagemaker.core_support import client_of, refused
 from tests.local_sagemaker.endpoint_support import IMAGE, answering, variant
+from tests.local_sagemaker.test_store import small_disk
 
 BUCKET = "jumpstart-cache-prod-us-east-1"
 BART = "huggingface-zstc-facebook-bart-large-mnli"
@@ -429,3 +431,15 @@ def test_a_killed_server_comes_back_with_its_models(
     assert aws == {model.model_id for model in models.values() if model.aws}
     after = hashlib.sha256(read(published.model_data.partition(f"{BUCKET}/")[2])).hexdigest()
     assert after == before
+
+
+def test_without_room_for_its_models_a_server_starts_and_says_so(
+    folder: Path, model_id: str, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path) as (home, _, _), LocalSageMaker(home) as server:
+        for ask in (server.published_models, lambda: server.publish_model(folder, model_id)):
+            with pytest.raises(PublishError, match=r"its disk was full\. Free some space"):
+                ask()
+        client = boto3.client("sagemaker", config=Config(retries={"total_max_attempts": 1}))
+        refused(client.describe_hub, "InternalFailure", 507, HubName="SageMakerPublicHub")
+        assert client.list_models()["Models"] == []
