@@ -344,7 +344,7 @@ def bars(measured: list[Measured], accuracies: dict[str, Any] | None) -> tuple[l
         scores = accuracies["accuracy"]
         for variant in ("fp32", "int8"):
             # Six rows of 2,000 are 0.3 points, whatever floating point makes of them.
-        difference = round(100 * abs(scores[variant] - scores["SetFit fp32"]), 6)
+            difference = round(100 * abs(scores[variant] - scores["SetFit fp32"]), 6)
             judge(f"{variant}: points of accuracy left of 0.3 beside SetFit", 0.3 - difference, 0.0)
             changed = accuracies["answers_of_500_that_differ_alone"][variant]
             judge(f"{variant}: answers of 500 that are alike in every batch", 500 - changed, 500)
