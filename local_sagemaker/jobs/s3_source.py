@@ -103,10 +103,10 @@ def _manifest(objects: Objects, account: str, location: S3Location) -> list[Item
     try:
         with objects.open(account, location.bucket, location.key) as stream:
             head, *names = json.loads(stream.read())
-        prefix = S3Location.parse(head["prefix"])
+        prefix = S3Location.parse(str(head["prefix"]))
     except AWSError as error:
         raise SourceError(f"cannot read the manifest {location}: {error.message}") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise SourceError(
             f'the manifest {location} is not of the form [{{"prefix": "s3://…/"}}, "name", …]'
         ) from error

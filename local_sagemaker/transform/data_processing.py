@@ -14,12 +14,15 @@ from typing import Any
 
 from local_sagemaker.errors import validation_exception
 from local_sagemaker.transform.json_paths import JSONPath, PathError, PathMismatch
+from local_sagemaker.transform.mini_batches import LARGEST_PAYLOAD
 
 CSV, JSON = "text/csv", "application/json"
 JSON_LINES = ("application/jsonlines", "application/x-jsonlines")
 _FORMATS = (CSV, JSON, *JSON_LINES)
 # Names that the service gives (AWS's developer guide, see `json_paths`).
 _INPUT, _OUTPUT = "SageMakerInput", "SageMakerOutput"
+# Python's own limit would refuse a column of 128 KiB.
+csv.field_size_limit(LARGEST_PAYLOAD)
 
 
 class ProcessingError(Exception):
@@ -155,7 +158,7 @@ class DataProcessing:
 
     def _write(self, value: Any) -> bytes:
         if self.format != CSV:
-            return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+            return _json(value)
         line = io.StringIO()
         row = value if isinstance(value, list) else [value]
         csv.writer(line, lineterminator="").writerow(row)
@@ -186,6 +189,16 @@ def _filtered(path: JSONPath, value: Any) -> Any:
         return path.of(value)
     except PathMismatch as error:
         raise ProcessingError(str(error)) from None
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair, which JSON can carry as an escape and UTF-8 cannot.
+        return json.dumps(value, separators=(",", ":")).encode()
+    except RecursionError as error:
+        raise ProcessingError(f"a record is nested too deeply: {error}") from error
 
 
 def _csv_row(text: str) -> list[str]:

@@ -114,7 +114,7 @@ def read_proposal(body: bytes) -> dict[str, Any]:
     """Read a container's answer; `ProposalError` when it is none."""
     try:
         content = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProposalError(f"its answer to GET {PATH} is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise ProposalError(f"its answer to GET {PATH} is not a JSON object")

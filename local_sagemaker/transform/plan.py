@@ -46,7 +46,9 @@ def check(request: Mapping[str, Any]) -> None:
         )
     for name, value in _media_types(request).items():
         if not (value.isascii() and value.isprintable()):
-            raise validation_exception(f"{name} {value!r} cannot be sent: it is not ASCII.")
+            raise validation_exception(
+                f"{name} {value!r} cannot be sent: it is not printable ASCII."
+            )
     S3Location.parse(_source(request)["S3Uri"])
     S3Location.parse(request["TransformOutput"]["S3OutputPath"])
     DataProcessing.read(request)

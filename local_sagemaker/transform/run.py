@@ -210,7 +210,16 @@ class TransformRun:
         except SourceError as error:
             raise _JobFailed(f"ClientError: {error}") from error
         # A manifest may name an object twice.
-        return list(dict.fromkeys(items))
+        items = list(dict.fromkeys(items))
+        by_name: dict[str, Item] = {}
+        for item in items:
+            other = by_name.setdefault(item.name, item)
+            if other is not item:
+                raise _JobFailed(
+                    f"ClientError: {other.location} and {item.location} would have the same "
+                    f"output, {item.name}.out. Name a folder in S3Uri, or the objects otherwise."
+                )
+        return items
 
     def _transformed(self, todo: TransformPlan, items: list[Item], fleet: Fleet) -> Failures:
         async def transform() -> Failures:

@@ -148,6 +148,22 @@ def test_a_manifest_names_the_objects(transformer: Transformer, upper: str) -> N
     assert transformer.outputs(job) == {"a.out": b"ONE\n"}
 
 
+@pytest.mark.parametrize("content", [b'[{"prefix": 1}, "a"]', b"[" * 100_000, b"[]"])
+def test_what_is_no_manifest_is_said(transformer: Transformer, upper: str, content: bytes) -> None:
+    manifest = transformer.deployer.put(f"manifests/{uuid.uuid4().hex}", content)
+    reason = transformer.failed(upper, manifest, kind="ManifestFile")
+    assert reason.startswith("ClientError: ")
+    assert f"the manifest {manifest}" in reason
+
+
+def test_objects_that_would_have_the_same_output_are_said(
+    transformer: Transformer, upper: str
+) -> None:
+    prefix = transformer.prefix({"a/ab": b"one", "ab": b"two"})
+    reason = transformer.failed(upper, f"{prefix}a", **LINES)
+    assert reason.startswith(f"ClientError: {prefix}a/ab and {prefix}ab would have the same output")
+
+
 def test_the_output_of_a_single_object_has_its_name(transformer: Transformer, upper: str) -> None:
     prefix = transformer.prefix({"deep/data.csv": b"one"})
     assert set(transformer.completed(upper, f"{prefix}deep/data.csv", **LINES)) == {"data.csv.out"}

@@ -161,6 +161,8 @@ JSON = [
         '"x"',
     ),
     ({"InputFilter": "$['text']"}, '{"text":"a\\nb"}', '"a\\nb"', "1", "1"),
+    # Half a surrogate pair cannot be UTF-8, so it stays an escape.
+    ({"InputFilter": "$.text"}, '{"text":"\\ud83d"}', '"\\ud83d"', "1", "1"),
 ]
 
 
@@ -182,6 +184,11 @@ def test_the_answer_to_one_record_may_be_spread_over_lines() -> None:
     assert its.written([b'{"a":1}'], b'{\n  "b": 2\n}\n') == (
         b'{"a":1,"SageMakerOutput":{"b":2}}\n'
     )
+
+
+def test_a_column_may_be_as_long_as_a_payload() -> None:
+    record = b"1," + b"x" * 200_000
+    assert processing(JoinSource="Input").written([record], b"yes\n") == record + b",yes\n"
 
 
 def test_what_does_not_fit_is_said() -> None:

@@ -71,6 +71,11 @@ def test_a_proposal_that_cannot_be_is_said(proposal: Any, told: str) -> None:
         read_proposal(json.dumps(proposal).encode())
 
 
+def test_an_endless_proposal_is_said() -> None:
+    with pytest.raises(ProposalError, match="is not JSON"):
+        read_proposal(b"[" * 100_000)
+
+
 def test_a_proposal_beyond_the_limits_fails_the_job(transformer: Transformer) -> None:
     model = transformer.deployer.model(proposing({"MaxConcurrentTransforms": 20}))
     reason = transformer.failed(model, transformer.prefix({"a": b"1"}))
