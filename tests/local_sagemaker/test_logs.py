@@ -344,7 +344,7 @@ def test_the_command_line_follows_a_running_job(jobs: Jobs, local: LocalSageMake
     command[-1] = "no-such-job"
     unknown = subprocess.run(command, capture_output=True, text=True, check=False)
     assert unknown.returncode == 1
-    assert "no log of a training job or endpoint named 'no-such-job'" in unknown.stderr
+    assert "no log of a job or endpoint named 'no-such-job'" in unknown.stderr
 
 
 def test_the_log_is_there_after_a_restart(fresh: LocalSageMaker) -> None:
