@@ -151,7 +151,7 @@ def table(points: list[Point]) -> str:
     shots = sorted({point.shots for point in points})
     lines = [["recipe", *(f"{number} shots" for number in shots), f"CPU-s at {SPEED_SHOTS} shots"]]
     lines.append(["---"] * len(lines[0]))
-    for recipe in RECIPES:
+    for recipe in [name for name in RECIPES if any(point.recipe == name for point in points)]:
         cells = [
             cell([point for point in points if (point.recipe, point.shots) == (recipe, number)])
             for number in shots
