@@ -19,6 +19,8 @@ from typing import IO
 _WORTH_COMPRESSING = 0.8
 _SAMPLED_FILES = 8
 _SAMPLE = 256 * 1024
+# Far more than any model has, and far less than Python's functions on trees of folders can bear.
+_DEEPEST = 100
 
 
 class ArchiveError(Exception):
@@ -115,7 +117,11 @@ def _member(folder: Path, path: Path, name: str) -> tarfile.TarInfo | None:
 
 def _inner_target(folder: Path, link: Path) -> str | None:
     """Return a link's target relative to the link, or None when it leads out or to nothing."""
-    target = link.resolve()
+    try:
+        target = link.resolve()
+    except RuntimeError:
+        # It leads to itself.
+        return None
     root = folder.resolve()
     if not target.exists() or not target.is_relative_to(root):
         return None
@@ -145,8 +151,9 @@ def extract(
     ------
     ArchiveError
         When it is no tar archive, is cut off, or has a member with an absolute name, with
-        ``..`` in its name, of a kind other than file, folder or link, or a link that leads out
-        of the destination. Then nothing of the destination should be used.
+        ``..`` in its name or more than a hundred folders, of a kind other than file, folder or
+        link, or a link that leads out of the destination. Then nothing of the destination should
+        be used.
     """
     destination.mkdir(parents=True, exist_ok=True)
     if any(destination.iterdir()):
@@ -258,4 +265,6 @@ def _safe_name(name: str, member: str) -> PurePosixPath:
         raise ArchiveError(f"the member {member!r} has an absolute name")
     if ".." in path.parts:
         raise ArchiveError(f"the member {member!r} has '..' in its name")
+    if len(path.parts) > _DEEPEST:
+        raise ArchiveError(f"a member lies in more than {_DEEPEST} folders: {member[:80]!r}...")
     return path

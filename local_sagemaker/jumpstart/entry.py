@@ -142,6 +142,8 @@ def _check_variable(variable: str, value: str) -> None:
     # The limits are those of CreateModel's Environment.
     if not _VARIABLE.fullmatch(variable):
         raise PublishError(f"{variable!r} cannot be the name of an environment variable")
+    if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise PublishError(f"the value of {variable} holds what no environment variable can")
     if len(value) > _LONGEST_VALUE:
         raise PublishError(f"the value of {variable} must have at most {_LONGEST_VALUE} characters")
 

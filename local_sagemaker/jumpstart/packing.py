@@ -126,6 +126,12 @@ def _staged(folder: Path, staging: Path, entry: Entry) -> Path:
             if Path(parent, name).is_symlink():
                 (below / name).symlink_to(Path(parent, name))
     script = staging / _SCRIPT
+    # What is written through a link would land in somebody's own folder.
+    if script.parent.is_symlink() or os.path.lexists(script):
+        raise PublishError(
+            f"{folder} has no {_SCRIPT.as_posix()}, and none can be put there: a link or something "
+            "else is in its place; remove it"
+        )
     script.parent.mkdir(exist_ok=True)
     script.write_bytes(script_of(entry.task))
     return staging
@@ -158,13 +164,13 @@ def _digest(folder: Path) -> str:
         # Python writes there whenever somebody tries the script.
         if not path.is_file() or "__pycache__" in path.parts:
             continue
-        name = path.relative_to(folder).as_posix()
+        name = os.fsencode(path.relative_to(folder).as_posix())
         content = hashlib.sha256()
         with path.open("rb") as file:
             runs = bool(os.fstat(file.fileno()).st_mode & stat.S_IXUSR)
             while chunk := file.read(_CHUNK):
                 content.update(chunk)
-        digest.update(f"{name}\0{runs}\0{content.hexdigest()}\n".encode())
+        digest.update(name + f"\0{runs}\0{content.hexdigest()}\n".encode())
     return digest.hexdigest()
 
 

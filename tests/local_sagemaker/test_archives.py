@@ -61,8 +61,9 @@ def test_a_link_out_of_the_folder_is_replaced_by_its_file_or_left_out(tmp_path: 
     (model / "weights").symlink_to(cache / "weights")
     (model / "cache").symlink_to(cache)
     (model / "dangling").symlink_to("nowhere")
+    (model / "loop").symlink_to("loop")
     os.mkfifo(model / "pipe")
-    assert create(model, tmp_path / "model.tar.gz") == ["cache", "dangling", "pipe"]
+    assert create(model, tmp_path / "model.tar.gz") == ["cache", "dangling", "loop", "pipe"]
     extract(tmp_path / "model.tar.gz", tmp_path / "out")
     assert tree(tmp_path / "out") == {"weights": "weights"}
 
@@ -167,6 +168,7 @@ def fifo(tar: tarfile.TarFile) -> None:
         (fifo, "neither a file, nor a folder, nor a link"),
         (escape_through_a_link, "both a link and a folder"),
         (escape_through_two_links, "leads out"),
+        (lambda tar: add(tar, "d/" * 1500 + "x"), "in more than 100 folders"),
     ],
 )
 def test_a_member_that_would_get_out_is_refused(

@@ -216,6 +216,8 @@ def test_a_model_in_the_hubs_cache_is_published_with_what_its_links_lead_to(
         ({"instance_type": "m5.large"}, "no instance type"),
         ({"version": "1.0"}, "no version"),
         ({"environment": {"A-B": "1"}}, "'A-B' cannot be the name"),
+        ({"environment": {"A": "a\0"}}, "the value of A"),
+        ({"environment": {"A": "\ud800"}}, "the value of A"),
         ({"description": "two\nlines"}, "one line"),
     ],
 )
@@ -244,6 +246,25 @@ def test_a_model_that_is_none_is_refused(
     (folder / "dangling").symlink_to("nothing")
     with pytest.raises(PublishError, match="cannot be packed: dangling"):
         local.publish_model(folder, model_id)
+
+
+@pytest.mark.parametrize("name", ["code", "code/inference.py"])
+def test_nothing_is_written_through_a_link(
+    local: LocalSageMaker, folder: Path, model_id: str, tmp_path: Path, name: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    link = folder / name
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(elsewhere if name == "code" else elsewhere / "new.py")
+    with pytest.raises(PublishError, match=r"none can be put there"):
+        local.publish_model(folder, model_id)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_file_may_have_any_name(local: LocalSageMaker, folder: Path, model_id: str) -> None:
+    (folder / os.fsdecode(b"caf\xe9")).write_text("Latin-1")
+    assert os.fsdecode(b"caf\xe9") in members(local.publish_model(folder, model_id).model_data)
 
 
 def test_a_removed_model_is_gone_from_everywhere(
