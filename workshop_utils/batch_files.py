@@ -273,7 +273,7 @@ class Answers:
     def _take(self, number: int, row: Mapping[str, Any], line: bytes) -> None:
         try:
             values = self.questions.values(row, json.loads(line))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             self.failures[number] = str(error)
             return
         for column, value in zip(self._columns.values(), values, strict=True):

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import pandas as pd
 from botocore.exceptions import ClientError
+from pandas.api.types import is_bool
 
 from workshop_utils.display import card
 from workshop_utils.endpoints import Endpoint
@@ -57,7 +58,8 @@ class Task:
     ------
     QuestionError
         When there is no label, a label (or description) is empty or there twice, the template
-        has no place for it, or something is described that is no label.
+        has no place for it, something is described that is no label, or multi_label is neither
+        True nor False.
     """
 
     labels: Sequence[str]
@@ -69,6 +71,10 @@ class Task:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", _checked_labels(self.labels))
+        # A missing value or the text "false" of a table's column would count as True.
+        if not is_bool(self.multi_label):
+            raise QuestionError(f"multi_label is {self.multi_label!r}: it must be True or False.")
+        object.__setattr__(self, "multi_label", bool(self.multi_label))
         template = self.hypothesis_template
         if template is not None and template.count("{}") != 1:
             raise QuestionError(
@@ -191,7 +197,7 @@ def read(answer: Any, task: Task, text: str) -> Answer:
         )
     if sorted(map(str, labels)) != sorted(task.phrases):
         raise AnswerError(f"The answer is about other labels: {shortened(labels)}.")
-    if not all(isinstance(score, int | float) and math.isfinite(score) for score in scores):
+    if not all(map(_finite, scores)):
         raise AnswerError(f"A score is no finite number: {shortened(scores)}.")
     names = dict(zip(task.phrases, task.labels, strict=True))
     order = sorted(range(len(labels)), key=lambda place: -scores[place])
@@ -293,6 +299,14 @@ def _encodable(text: str, what: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise QuestionError(f"{what} has half a character at {error.start}: {text!r}.") from error
+
+
+def _finite(score: Any) -> bool:
+    try:
+        return isinstance(score, int | float) and math.isfinite(score)
+    except OverflowError:
+        # JSON's whole numbers know no bounds.
+        return False
 
 
 def _said(message: str) -> str:

@@ -75,4 +75,4 @@ class Rows:
             raise QuestionError(
                 f"The labels are {shortened(labels)}: they must be a list of texts."
             )
-        return Task(labels, bool(several), self.hypothesis_template, self.descriptions)
+        return Task(labels, several, self.hypothesis_template, self.descriptions)

@@ -128,6 +128,15 @@ def test_rows_that_cannot_be_asked_or_answered_are_told_by_number(
     assert "error 2 cannot be said" in result._repr_html_()
 
 
+def test_an_answer_that_cannot_be_read_costs_no_other(tmp_path: Path) -> None:
+    answers = batch_files.Answers(pd.DataFrame({"text": ["a", "b", "c"]}), Shouted(), {})
+    said = tmp_path / "part.out"
+    said.write_text('{"said": "A"}\n' + "[" * 100_000 + '\n{"said": "C"}\n')
+    answers.read(said, range(3))
+    assert list(answers.joined()["said"].fillna("-")) == ["A", "-", "C"]
+    assert list(answers.failed()["row"]) == [1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("records", ["one", "many"])
 def test_a_row_that_the_model_refuses_costs_no_other(

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from tests.local_sagemaker.endpoint_support import Deployer
@@ -103,6 +104,18 @@ def test_a_template_needs_one_place_for_the_label(template: str) -> None:
         Task(LABELS, hypothesis_template=template)
 
 
+@pytest.mark.parametrize("several", ["false", None, float("nan"), pd.NA, 1])
+def test_whether_labels_compete_is_never_guessed(several: Any) -> None:
+    with pytest.raises(QuestionError, match="True or False"):
+        Rows(LABELS, multi_label="several").record({"text": TEXT, "several": several})
+
+
+def test_a_column_of_pandas_says_whether_labels_compete() -> None:
+    column = pd.Series([True]).array
+    request = Rows(LABELS, multi_label="several").record({"text": TEXT, "several": column[0]})
+    assert json.loads(json.dumps(request))["multi_class"] is True
+
+
 def test_only_labels_are_described() -> None:
     with pytest.raises(QuestionError, match="'swimming'"):
         Task(LABELS, descriptions={"swimming": "in water"})
@@ -146,6 +159,7 @@ def test_a_text_that_was_cut_is_told() -> None:
         ({"labels": ["a", "b", "c"], "scores": [0.1, 0.2, 0.3]}, "other labels"),
         ({"labels": LABELS, "scores": [0.1, None, 0.3]}, "no finite number"),
         ({"labels": LABELS, "scores": [0.1, float("nan"), 0.3]}, "no finite number"),
+        ({"labels": LABELS, "scores": [0.1, 10**400, 0.3]}, "no finite number"),
     ],
 )
 def test_what_is_no_answer_is_said(answer: Any, told: str) -> None:
