@@ -90,8 +90,7 @@ class Catalog:
 
     def every(self) -> list[Version]:
         """Return all versions of all models, by id and the oldest first."""
-        versions = [self._version(line["spec_key"]) for line in self._manifest()]
-        return sorted(versions, key=_order)
+        return self._versions(self._manifest())
 
     def newest(self) -> list[Version]:
         """Return the newest version of each model, by id."""
@@ -99,8 +98,7 @@ class Catalog:
 
     def versions(self, model_id: str) -> list[Version]:
         """Return the versions of a model, the oldest first; none where there is no such model."""
-        lines = [line for line in self._manifest() if line["model_id"] == model_id]
-        return sorted((self._version(line["spec_key"]) for line in lines), key=_order)
+        return self._versions(line for line in self._manifest() if line["model_id"] == model_id)
 
     def publish(
         self, entry: Entry, archives: Archives, version: str | None = None
@@ -229,6 +227,17 @@ class Catalog:
         with self._objects.open(OWNER, _BUCKET.name, MANIFEST) as stream:
             lines: list[dict[str, Any]] = json.load(stream)
         return lines
+
+    def _versions(self, lines: Iterable[dict[str, Any]]) -> list[Version]:
+        versions = []
+        for line in lines:
+            try:
+                versions.append(self._version(line["spec_key"]))
+            except AWSError as error:
+                # It may have been removed since the manifest was read.
+                if error.code != "NoSuchKey":
+                    raise
+        return sorted(versions, key=_order)
 
     def _version(self, key: str) -> Version:
         stored, reader = self._objects.read(OWNER, _BUCKET.name, key)

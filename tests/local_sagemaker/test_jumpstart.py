@@ -289,6 +289,21 @@ def test_a_removed_model_is_gone_from_everywhere(
         local.remove_model(BART)
 
 
+def test_models_are_listed_while_others_are_removed(
+    local: LocalSageMaker, folder: Path, model_id: str
+) -> None:
+    def come_and_go() -> None:
+        for _ in range(15):
+            local.publish_model(folder, model_id)
+            local.remove_model(model_id)
+
+    with ThreadPoolExecutor(1) as pool:
+        going = pool.submit(come_and_go)
+        while not going.done():
+            assert BART in {model.model_id for model in local.published_models()}
+        going.result()
+
+
 def test_every_region_has_the_same_models_under_a_name_of_its_own(
     local: LocalSageMaker, folder: Path, model_id: str
 ) -> None:
