@@ -226,6 +226,7 @@ def test_no_utterance_is_a_sentence_of_the_real_set(
     assert [text for text, _ in everything if words(text) in published] == []
 
 
+@pytest.mark.slow
 def test_no_utterance_is_nearly_a_sentence_of_the_real_set(
     everything: list[Utterance], real: list[Utterance]
 ) -> None:

@@ -13,6 +13,8 @@ from local_sagemaker.home import Home, HomeError
 from tests.local_sagemaker.core_support import client_of
 from tests.local_sagemaker.daemon_support import free_port, kill
 
+pytestmark = pytest.mark.slow
+
 
 class TestEnvironment:
     """What ``with LocalSageMaker()`` does to this process, and undoes."""

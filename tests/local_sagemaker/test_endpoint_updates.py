@@ -154,6 +154,7 @@ def test_a_deployment_configuration_is_kept_and_shown(deployer: Deployer) -> Non
     assert "LastDeploymentConfig" not in deployer.settled(name)
 
 
+@pytest.mark.slow
 def test_an_endpoint_whose_process_cannot_start_again_is_out_of_service(
     deployer: Deployer, tmp_path: Path
 ) -> None:

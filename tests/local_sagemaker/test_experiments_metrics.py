@@ -196,6 +196,7 @@ def test_one_wrong_query_does_not_spoil_the_others(metrics, component):
     assert "nothing" in answer[2]["Message"]
 
 
+@pytest.mark.slow
 def test_many_writers_lose_nothing_of_ten_thousand_points(metrics, component):
     def write(writer: int) -> None:
         mine = boto3.session.Session().client("sagemaker-metrics")
@@ -212,6 +213,7 @@ def test_many_writers_lose_nothing_of_ten_thousand_points(metrics, component):
     assert curve["MetricValues"] == pytest.approx([1 / (1 + step) for step in range(10_000)])
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_survives_a_killed_server(fresh):
     client, metrics = boto3.client("sagemaker"), boto3.client("sagemaker-metrics")
     client.create_experiment(ExperimentName="e")

@@ -102,6 +102,7 @@ def test_a_block_may_clear_what_it_set(faulty: LocalSageMaker) -> None:
         assert fault.struck
 
 
+@pytest.mark.slow
 def test_a_restart_forgets_them(fresh: LocalSageMaker) -> None:
     fresh.faults.add("ListModels", "InternalFailure")
     home = fresh.home

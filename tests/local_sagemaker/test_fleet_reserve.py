@@ -15,6 +15,8 @@ from local_sagemaker.hosting.waiting import (
 from local_sagemaker.hosting.workers import Worker
 from tests.local_sagemaker.fleet_support import Fleets, ask, fleets_of_a_new_home, run
 
+pytestmark = pytest.mark.slow
+
 ALWAYS = ReservePolicy(processor_time=0.0, pause=0.0)
 
 

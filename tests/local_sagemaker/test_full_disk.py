@@ -18,6 +18,8 @@ from local_sagemaker.request_log.reader import last_lines
 from tests.local_sagemaker.endpoint_support import Deployer
 from tests.local_sagemaker.training_support import GROUP, Jobs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:

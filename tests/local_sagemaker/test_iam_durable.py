@@ -25,6 +25,8 @@ from local_sagemaker.settings import ACCOUNT
 from local_sagemaker.store import Database
 from tests.local_sagemaker.core_support import client_of, refused
 
+pytestmark = pytest.mark.slow
+
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 ALLOW = json.dumps(
     {
@@ -65,7 +67,6 @@ def seen(iam: Any) -> list[dict[str, Any]]:
     return [without_metadata(answer) for answer in answers]
 
 
-@pytest.mark.slow
 def test_a_killed_server_shows_the_same_iam(fresh: LocalSageMaker) -> None:
     iam = client_of("iam")
     iam.create_role(RoleName="Reader", AssumeRolePolicyDocument=TRUST)

@@ -450,6 +450,7 @@ def test_nobody_changes_the_hub_through_its_api(client: Any) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_killed_server_comes_back_with_its_models(
     fresh: LocalSageMaker, folder: Path, model_id: str
 ) -> None:
@@ -469,6 +470,7 @@ def test_a_killed_server_comes_back_with_its_models(
     assert after == before
 
 
+@pytest.mark.slow
 def test_without_room_for_its_models_a_server_starts_and_says_so(
     folder: Path, model_id: str, tmp_path: Path
 ) -> None:

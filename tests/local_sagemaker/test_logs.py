@@ -347,6 +347,7 @@ def test_the_command_line_follows_a_running_job(jobs: Jobs, local: LocalSageMake
     assert "no log of a job or endpoint named 'no-such-job'" in unknown.stderr
 
 
+@pytest.mark.slow
 def test_the_log_is_there_after_a_restart(fresh: LocalSageMaker) -> None:
     jobs = Jobs(fresh)
     name = jobs.script("print('kept')")

@@ -107,6 +107,7 @@ def theirs(
     return pytester
 
 
+@pytest.mark.slow
 def test_fixtures_give_servers_and_accounts(theirs: pytest.Pytester) -> None:
     theirs.makepyfile(SHARED)
     result = theirs.runpytest_subprocess("-p", "no:cacheprovider")

@@ -174,6 +174,7 @@ class TestFiles:
         assert "cannot be written" in caplog.text
         assert [line["resource"] for line in last_lines(folder, None, everything)][-1] == "r2"
 
+    @pytest.mark.slow
     def test_a_clean_stop_writes_all_and_a_kill_loses_little(self, fresh: LocalSageMaker) -> None:
         home = Home(fresh.home)
         for _ in range(20):

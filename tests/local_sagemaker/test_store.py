@@ -235,6 +235,7 @@ class TestOpening:
 class TestServer:
     """The same through a real server: what its clients were told holds."""
 
+    @pytest.mark.slow
     def test_a_state_that_cannot_be_used_stops_the_start(self, tmp_path: Path) -> None:
         home = tmp_path / "home"
         with LocalSageMaker(home):
@@ -252,6 +253,7 @@ class TestServer:
             LocalSageMaker(home).start()
         assert not Home(home).running()
 
+    @pytest.mark.slow
     def test_a_killed_server_loses_nothing_that_it_acknowledged(
         self, fresh: LocalSageMaker
     ) -> None:
@@ -284,6 +286,7 @@ class TestServer:
                 arn = client.describe_experiment(ExperimentName=name)["ExperimentArn"]
                 assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "k", "Value": name}]
 
+    @pytest.mark.slow
     def test_a_full_disk_keeps_the_old_state_and_says_what_to_do(self, tmp_path: Path) -> None:
         with small_disk(tmp_path) as (home, fill, free):
             with LocalSageMaker(home) as local:

@@ -215,6 +215,7 @@ def test_terminate_counts_although_the_command_has_not_started_yet(
         assert process.wait() == Exit(signal=signal.SIGTERM)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("new_session", [False, True])
 def test_nothing_survives_a_killed_server(tmp_path: Path, marker: str, new_session: bool) -> None:
     """The server here is a Python process of its own, so that it can be killed."""
@@ -242,6 +243,7 @@ def test_nothing_survives_a_killed_server(tmp_path: Path, marker: str, new_sessi
     assert all(gone(pid) for pid in pids)
 
 
+@pytest.mark.slow
 def test_a_killed_supervisor_takes_its_job_along(tmp_path: Path, marker: str) -> None:
     output = Output()
     code = "import os, time; print('pids', os.getpid(), os.getppid(), 'end'); time.sleep(600)"

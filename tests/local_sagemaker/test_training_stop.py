@@ -171,6 +171,7 @@ def test_stopping_the_server_ends_its_jobs(fresh: LocalSageMaker) -> None:
         assert jobs.lines(running)[0].startswith("pids")
 
 
+@pytest.mark.slow
 def test_a_killed_server_leaves_no_process_and_tells_what_happened(fresh: LocalSageMaker) -> None:
     jobs = Jobs(fresh)
     done = jobs.script("import os; open(os.environ['SM_MODEL_DIR'] + '/kept', 'w').write('kept')")

@@ -63,6 +63,7 @@ def request(name: str, source: str, bucket: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_accounts_are_apart(transformer: Transformer) -> None:
     session = assumed()
     sagemaker, s3 = session.client("sagemaker"), session.client("s3")

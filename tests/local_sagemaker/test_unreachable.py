@@ -14,6 +14,8 @@ from botocore.exceptions import EndpointConnectionError
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.home import Home
 
+pytestmark = pytest.mark.slow
+
 PINNED = "https://sts.us-east-1.amazonaws.com"
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "sagemaker": ("list_models", {}),

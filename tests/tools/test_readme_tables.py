@@ -28,6 +28,7 @@ def copy(repository: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_an_edited_figure_is_noticed_and_put_right(copy: Path) -> None:
     tool, page = copy / "tools" / "readme_tables.py", copy / "README.md"
     right = page.read_text(encoding="utf-8")
