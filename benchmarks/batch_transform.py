@@ -354,8 +354,8 @@ def compared(service: Service, model: Path, folder: Path, count: int) -> bool:
             good = good and job.processes_mb - small.processes_mb <= MEMORY_BAR_MB
     print(
         f"\nBars: at least {RATE_BAR:.0%} of the handler's own rate, in both ways. With "
-        "SingleRecord two processes wake each other for every line, which costs the more the busier "
-        "the processors are, so measure on a quiet machine. Memory: at most "
+        "SingleRecord two processes wake each other for every line, which costs the more the "
+        "busier the processors are, so measure on a quiet machine. Memory: at most "
         f"{MEMORY_BAR_MB:.0f} MB more than with a tenth of the lines; but with MultiRecord the "
         "handler gets a whole mini-batch, which a tenth of the lines does not fill, so that its "
         "own memory grows up to that size.\n"
