@@ -63,6 +63,7 @@ class Database:
         self._path = path
         self._lock = threading.RLock()
         self._depth = 0
+        self._after: list[Callable[[], None]] = []
         try:
             # SQLite gives its further files the permissions of this one.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -141,10 +142,12 @@ class Database:
             begin, commit, undo = _STATEMENTS[self._depth > 0]
             self._connection.execute(begin)
             self._depth += 1
+            registered = len(self._after)
             try:
                 yield self._connection
                 self._connection.execute(commit)
             except BaseException:
+                del self._after[registered:]
                 # A full disk may have ended the transaction already.
                 if self._connection.in_transaction:
                     for statement in undo:
@@ -152,6 +155,24 @@ class Database:
                 raise
             finally:
                 self._depth -= 1
+            if self._depth == 0:
+                actions, self._after = self._after, []
+                for action in actions:
+                    action()
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Call a function once what the transaction under way writes is on disk.
+
+        It is not called when the transaction, or the inner one that it was asked for in, is
+        undone. It must be brief and must not raise: nobody else reads or writes meanwhile.
+
+        Parameters
+        ----------
+        action
+            What to call, in the thread that commits.
+        """
+        with self._lock:
+            self._after.append(action)
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Return all rows of a SELECT."""
@@ -223,6 +244,8 @@ class Records:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._watchers: dict[str, Callable[[Record], None]] = {}
+        self._waiting: dict[Key, list[threading.Event]] = {}
+        self._waiting_lock = threading.Lock()
         database.migrate("records", _TABLES)
 
     def watch(self, kind: str, watcher: Callable[[Record], None]) -> None:
@@ -232,6 +255,56 @@ class Records:
         error that it raises undoes both.
         """
         self._watchers[kind] = watcher
+
+    def wait(
+        self, key: Key, condition: Callable[[Record], bool], timeout: float | None = None
+    ) -> Record | None:
+        """Wait, without polling, until a record meets a condition.
+
+        It must not be called within a transaction, which would keep everybody from writing.
+
+        Parameters
+        ----------
+        key
+            Which record; it may come to be later.
+        condition
+            Tells of the record, as last committed, whether the wait is over. It is asked at once,
+            and again after changes.
+        timeout
+            Seconds; None for ever.
+
+        Returns
+        -------
+        Record or None
+            The record that met the condition, or None when the time was over.
+
+        Raises
+        ------
+        RecordMissing
+            When the record was there during this call and is deleted.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        changed = threading.Event()
+        with self._waiting_lock:
+            self._waiting.setdefault(key, []).append(changed)
+        seen = False
+        try:
+            while True:
+                changed.clear()
+                record = self.get(key)
+                if record is None and seen:
+                    raise RecordMissing(key)
+                seen = record is not None
+                if record is not None and condition(record):
+                    return record
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                if not changed.wait(left):
+                    return None
+        finally:
+            with self._waiting_lock:
+                self._waiting[key].remove(changed)
+                if not self._waiting[key]:
+                    del self._waiting[key]
 
     def insert(self, record: Record) -> None:
         """Add a record; `RecordExists` when its key is taken."""
@@ -299,6 +372,7 @@ class Records:
                 _key_columns(key),
             )
             connection.execute("DELETE FROM tags WHERE arn = ?", (record.arn,))
+            self._wake(key)
             return True
 
     def list_kind(self, account: str, region: str, kind: str) -> list[Record]:
@@ -326,6 +400,17 @@ class Records:
         watcher = self._watchers.get(record.key.kind)
         if watcher is not None:
             watcher(record)
+        self._wake(record.key)
+
+    def _wake(self, key: Key) -> None:
+        """Let those who wait for a record look at it once this transaction is kept."""
+
+        def wake() -> None:
+            with self._waiting_lock:
+                for changed in self._waiting.get(key, ()):
+                    changed.set()
+
+        self.database.after_commit(wake)
 
     def tags(self, arn: str) -> dict[str, str]:
         """Return the tags of a resource by key, sorted."""

@@ -387,3 +387,95 @@ def small_disk(folder: Path) -> Iterator[tuple[Path, Any, Any]]:
         yield mount / "home", fill, ballast.unlink
     finally:
         subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+class Waiting:
+    """A thread that waits for a record to be InService."""
+
+    def __init__(self, records: Records, key: Key) -> None:
+        self.asked: list[str | None] = []
+        self.found: Record | None = None
+        self.missing = False
+        self._asked = threading.Event()
+        self._thread = threading.Thread(target=self._wait, args=(records, key))
+        self._thread.start()
+
+    def _wait(self, records: Records, key: Key) -> None:
+        try:
+            self.found = records.wait(key, self._in_service)
+        except RecordMissing:
+            self.missing = True
+
+    def _in_service(self, found: Record) -> bool:
+        self.asked.append(found.status)
+        self._asked.set()
+        return found.status == "InService"
+
+    def until_asked(self) -> None:
+        self._asked.wait()
+        self._asked.clear()
+
+    def join(self) -> None:
+        self._thread.join()
+
+
+def become(records: Records, status: str) -> None:
+    def change(found: Record) -> None:
+        found.status = status
+
+    records.update(record("a").key, change)
+
+
+class TestWaiting:
+    def test_it_ends_with_the_change_that_was_waited_for(self, records: Records) -> None:
+        records.insert(record("a"))
+        waiting = Waiting(records, record("a").key)
+        waiting.until_asked()
+        become(records, "Updating")
+        waiting.until_asked()
+        become(records, "InService")
+        waiting.join()
+        assert waiting.found is not None
+        assert waiting.asked == ["Creating", "Updating", "InService"]
+
+    def test_what_is_there_already_is_answered_at_once(self, records: Records) -> None:
+        records.insert(record("a"))
+        assert records.wait(record("a").key, lambda _: True) == record("a")
+
+    def test_time_that_is_over_is_none(self, records: Records) -> None:
+        records.insert(record("a"))
+        assert records.wait(record("a").key, lambda _: False, timeout=0.01) is None
+        assert records.wait(record("b").key, lambda _: True, timeout=0.01) is None
+
+    def test_a_change_that_is_undone_is_never_seen(self, records: Records) -> None:
+        records.insert(record("a"))
+        waiting = Waiting(records, record("a").key)
+        waiting.until_asked()
+        with contextlib.suppress(Undo), records.database.transaction():
+            become(records, "InService")
+            raise Undo
+        with records.database.transaction():
+            with contextlib.suppress(Undo), records.database.transaction():
+                become(records, "InService")
+                raise Undo
+            become(records, "Updating")
+        waiting.until_asked()
+        become(records, "InService")
+        waiting.join()
+        assert waiting.asked == ["Creating", "Updating", "InService"]
+
+    def test_a_record_that_comes_later_is_waited_for(self, records: Records) -> None:
+        waiting = Waiting(records, record("a").key)
+        records.insert(record("a"))
+        waiting.until_asked()
+        become(records, "InService")
+        waiting.join()
+        assert waiting.found is not None
+
+    def test_a_record_that_is_deleted_ends_it(self, records: Records) -> None:
+        records.insert(record("a"))
+        waiting = Waiting(records, record("a").key)
+        waiting.until_asked()
+        records.delete(record("a").key)
+        waiting.join()
+        assert waiting.missing
