@@ -4,17 +4,17 @@ It knows slots and threads; it must not know what a job is.
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 
 
 class Ticket:
-    """A place in the queue."""
+    """A place in the queue, until its job has started."""
 
     def __init__(self, name: str, run: Callable[[], None]) -> None:
         self.name = name
         self.run = run
+        self.started = False
 
 
 class Scheduler:
@@ -94,20 +94,12 @@ class Scheduler:
             self._closed = True
             self._waiting.clear()
 
-    def join(self, timeout: float) -> bool:
-        """Wait for running jobs, at most `timeout` seconds; return whether all ended."""
-        deadline = time.monotonic() + timeout
-        with self._lock:
-            running = list(self._running)
-        for thread in running:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in running)
-
     def _start(self, ticket: Ticket) -> None:
         thread = threading.Thread(target=self._work, args=(ticket,), name=ticket.name, daemon=True)
         self._running.add(thread)
         try:
             thread.start()
+            ticket.started = True
         except BaseException:
             self._running.discard(thread)
             raise

@@ -6,12 +6,8 @@ It changes records; it must not know what makes a job change.
 import math
 import time
 
+from local_sagemaker.jobs.unfinished import ended
 from local_sagemaker.store import Record
-
-IN_PROGRESS = ("InProgress", "Stopping")
-"""Statuses of a job that has not ended."""
-
-INTERRUPTED = "InternalServerError: the local SageMaker was stopped while this job ran"
 
 _MESSAGES = {
     "Starting": "Preparing the job",
@@ -33,11 +29,6 @@ _STATUS = {
     "Stopped": "Stopped",
     "MaxRuntimeExceeded": "Stopped",
 }
-
-
-def ended(record: Record) -> bool:
-    """Tell whether a job is over."""
-    return record.status not in IN_PROGRESS
 
 
 def enter(record: Record, state: str, message: str | None = None) -> None:
@@ -71,6 +62,12 @@ def fail(record: Record, reason: str) -> None:
     """End a job as Failed."""
     record.body["FailureReason"] = reason[:1024]
     enter(record, "Failed", reason[:1024])
+
+
+def queue(record: Record, slots: int) -> None:
+    """Note that a job waits for one of so many slots."""
+    if record.status == "InProgress":
+        enter(record, "Pending", f"Waiting for other jobs to end: {slots} run at once")
 
 
 def _count_time(record: Record, now: float) -> None:

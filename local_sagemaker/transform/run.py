@@ -5,10 +5,7 @@ ended. It must not know requests or other jobs.
 """
 
 import asyncio
-import logging
-import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,11 +17,12 @@ from local_sagemaker.hosting import model_container
 from local_sagemaker.hosting.fleet import Fleet
 from local_sagemaker.hosting.models import ModelSource
 from local_sagemaker.jobs import s3_source
+from local_sagemaker.jobs.run import JobFailed, JobRun, Outcome
 from local_sagemaker.jobs.s3_locations import S3Location
 from local_sagemaker.jobs.s3_source import Item, SourceError
 from local_sagemaker.logs.store import LogStore
 from local_sagemaker.s3.objects import Objects
-from local_sagemaker.store import Key, Record, RecordMissing, Records
+from local_sagemaker.store import Record, Records
 from local_sagemaker.transform import plan, states
 from local_sagemaker.transform.all_objects import Failures, transform_all
 from local_sagemaker.transform.execution_parameters import ExecutionParameters, ProposalError
@@ -39,9 +37,6 @@ from local_sagemaker.transform.job_processes import (
 )
 from local_sagemaker.transform.plan import TransformPlan
 
-_RETRY_SECONDS = 1.0
-_LOG = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class Services:
@@ -53,11 +48,7 @@ class Services:
     logs: LogStore
 
 
-class _JobFailed(Exception):
-    """The message is the job's FailureReason."""
-
-
-class TransformRun:
+class TransformRun(JobRun):
     """A job that has not ended.
 
     Parameters
@@ -79,8 +70,8 @@ class TransformRun:
         request: dict[str, Any],
         source: ModelSource,
     ) -> None:
+        super().__init__(services.records, record)
         self._services = services
-        self._key = record.key
         self._request = request
         processes = plan.first_processes(request)
         introduction = model_container.introduction(source, processes, processes)
@@ -91,13 +82,6 @@ class TransformRun:
         self._lock = threading.Lock()
         self._cancel: Callable[[], None] | None = None
         self._ending = False
-        self._aborted = False
-        self._over = threading.Event()
-
-    @property
-    def key(self) -> Key:
-        """The key of its record."""
-        return self._key
 
     def stop(self) -> None:
         """End it at once; outputs that are complete stay. Returns without waiting."""
@@ -112,63 +96,30 @@ class TransformRun:
         self._aborted = True
         self.stop()
 
-    def wait(self, timeout: float) -> bool:
-        """Wait until it has ended, seconds at most; tell whether it has."""
-        return self._over.wait(timeout)
+    def _end(self, record: Record, outcome: Outcome) -> None:
+        # A stop was acknowledged, so it counts, even if it came a moment too late.
+        if record.status == "Stopping":
+            outcome = Outcome("Stopped")
+        states.end(record, outcome.state, outcome.reason)
 
-    def __call__(self) -> None:
-        """Run the job to its end. Every error becomes its failure reason."""
+    def _lead(self) -> Outcome:
         try:
-            status, reason = self._outcome()
-            # On a full disk nobody would ever learn how it ended. An aborted one is written down
-            # when the server closes.
-            while not self._written(status, reason) and not self._aborted:
-                time.sleep(_RETRY_SECONDS)
-        except RecordMissing:
-            _LOG.warning("the record of %s is gone; its run ends", self._key)
-        finally:
-            self._over.set()
-
-    def _written(self, status: str, reason: str | None) -> bool:
-        def change(record: Record) -> None:
-            if states.ended(record):
-                return
-            # A stop was acknowledged, so it counts, even if it came a moment too late.
-            stopped = record.status == "Stopping"
-            states.end(record, "Stopped" if stopped else status, None if stopped else reason)
-
-        try:
-            self._services.records.update(self._key, change)
-        except sqlite3.OperationalError:
-            _LOG.exception("cannot write down yet how transform job %s ended", self._key.name)
-            return False
-        return True
-
-    def _outcome(self) -> tuple[str, str | None]:
-        """Run the job; nothing of it is left but its outputs when this returns."""
-        try:
-            record = self._services.records.update(self._key, states.begin)
+            self._change(states.begin)
             # It may have been stopped before this run was known to those who stop runs.
-            if record.status == "InProgress":
-                self._lead()
+            if self._record.status == "InProgress":
+                self._transform()
         except ProcessesEnded:
-            return ("Failed", states.INTERRUPTED) if self._aborted else ("Stopped", None)
-        except (_JobFailed, ProcessesFailed) as error:
+            return self._interrupted() if self._aborted else Outcome("Stopped")
+        except (JobFailed, ProcessesFailed) as error:
             self._logs.say(str(error))
-            return "Failed", str(error)
-        except OSError as error:
-            return "Failed", f"InternalServerError: {error}"
-        except RecordMissing:
-            raise
-        except Exception as error:  # noqa: BLE001  (our own mistake must not leave it InProgress)
-            _LOG.exception("transform job %s", self._key.name)
-            return "Failed", f"InternalServerError: the local SageMaker failed: {error!r}"
-        finally:
-            self._processes.close()
-            self._logs.close()
-        return "Completed", None
+            return Outcome("Failed", str(error))
+        return Outcome("Completed")
 
-    def _lead(self) -> None:
+    def _close(self) -> None:
+        self._processes.close()
+        self._logs.close()
+
+    def _transform(self) -> None:
         self._check_output()
         items = self._items()
         fleet = self._processes.start()
@@ -176,7 +127,7 @@ class TransformRun:
             proposal = self._processes.proposal(fleet)
             parameters = ExecutionParameters.settled(self._request, proposal)
         except ProposalError as error:
-            raise _JobFailed(f"ClientError: {error}.") from error
+            raise JobFailed(f"ClientError: {error}.") from error
         self._logs.say(str(parameters))
         todo = TransformPlan.read(self._request, parameters)
         if todo.wanted_processes > todo.processes:
@@ -187,35 +138,35 @@ class TransformRun:
         self._processes.resize(fleet, todo.processes)
         reason = self._transformed(todo, items, fleet).reason
         if reason is not None:
-            raise _JobFailed(reason)
+            raise JobFailed(reason)
 
     def _check_output(self) -> None:
         target = S3Location.parse(self._request["TransformOutput"]["S3OutputPath"])
         try:
-            bucket = self._services.objects.buckets.require(self._key.account, target.bucket)
+            bucket = self._services.objects.buckets.require(self.key.account, target.bucket)
         except AWSError as error:
-            raise _JobFailed(
+            raise JobFailed(
                 f"ClientError: cannot write to {target}: {error.message} ({error.code})"
             ) from error
-        if bucket.region != self._key.region:
-            raise _JobFailed(
+        if bucket.region != self.key.region:
+            raise JobFailed(
                 f"ClientError: cannot write to {target}: the bucket is in {bucket.region}, and the "
-                f"job in {self._key.region}."
+                f"job in {self.key.region}."
             )
 
     def _items(self) -> list[Item]:
         source = self._request["TransformInput"]["DataSource"]["S3DataSource"]
         try:
-            items = s3_source.items(self._services.objects, self._key.account, source)
+            items = s3_source.items(self._services.objects, self.key.account, source)
         except SourceError as error:
-            raise _JobFailed(f"ClientError: {error}") from error
+            raise JobFailed(f"ClientError: {error}") from error
         # A manifest may name an object twice.
         items = list(dict.fromkeys(items))
         by_name: dict[str, Item] = {}
         for item in items:
             other = by_name.setdefault(item.name, item)
             if other is not item:
-                raise _JobFailed(
+                raise JobFailed(
                     f"ClientError: {other.location} and {item.location} would have the same "
                     f"output, {item.name}.out. Name a folder in S3Uri, or the objects otherwise."
                 )
@@ -243,7 +194,7 @@ class TransformRun:
         config = ClientConfig(todo.headers, todo.timeout, todo.retries, todo.processes)
         return Work(
             objects=self._services.objects,
-            account=self._key.account,
+            account=self.key.account,
             gzip=todo.gzip,
             splitting=todo.splitting,
             processing=todo.processing,

@@ -8,15 +8,6 @@ import time
 from local_sagemaker.hosting.condition import shortened
 from local_sagemaker.store import Record
 
-INTERRUPTED = "InternalServerError: the local SageMaker was stopped while this job ran"
-
-_IN_PROGRESS = ("InProgress", "Stopping")
-
-
-def ended(record: Record) -> bool:
-    """Tell whether a job is over."""
-    return record.status not in _IN_PROGRESS
-
 
 def begin(record: Record) -> None:
     """Note that a job's instances are there, from when on AWS bills them."""
