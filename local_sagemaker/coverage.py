@@ -126,7 +126,7 @@ NOUNS: dict[str, Declaration] = {
     "OptimizationJob": _fails("its compilers and quantizers run on AWS"),
     "PartnerApp": _fails("partner applications run on AWS"),
     "Pipeline": _RECORDS,
-    "ProcessingJob": _fails("processing is not executed yet; a training job can run the script"),
+    "ProcessingJob": _EXECUTES,
     "Project": _RECORDS,
     "Space": _RECORDS,
     "StudioLifecycleConfig": _RECORDS,

@@ -51,6 +51,7 @@ from local_sagemaker.own_pages import OwnPages
 from local_sagemaker.pipelines.executions import PipelineExecutions
 from local_sagemaker.pipelines.versions import PipelineVersions
 from local_sagemaker.policies import Policies
+from local_sagemaker.processing.jobs import ProcessingJobs
 from local_sagemaker.protocol import JsonProtocol, RestJsonProtocol, service_model
 from local_sagemaker.query_protocol import QueryProtocol
 from local_sagemaker.quotas import Quotas
@@ -126,6 +127,15 @@ class Server:
             log_metrics=JobComponents(self.records, self.series).log,
         )
         self.training.recover()
+        self.processing = ProcessingJobs(
+            self.resources,
+            self.objects,
+            self.containers,
+            self.logs,
+            scheduler,
+            self.faults.shortage,
+        )
+        self.processing.recover()
         self.transforms = TransformJobs(
             self.resources,
             self.objects,
@@ -196,6 +206,7 @@ class Server:
             *self._records_of_their_own(),
             self._model_creation(),
             self.training,
+            self.processing,
             self.transforms,
             EndpointConfigs(self.resources),
             self.endpoints,
@@ -258,6 +269,7 @@ class Server:
         self.asynchronous.close()
         self.endpoints.close()
         self.transforms.close()
+        self.processing.close()
         self.training.close()
         self.s3.close()
         self.tree.close()

@@ -91,7 +91,11 @@ class ServerStatus:
             "uptime": now - self._started,
             "memory": _memory(),
             "queue": self._queue.counts(),
-            "jobs": [*self._jobs("TrainingJob"), *self._jobs("TransformJob")],
+            "jobs": [
+                *self._jobs("TrainingJob"),
+                *self._jobs("ProcessingJob"),
+                *self._jobs("TransformJob"),
+            ],
             "endpoints": [_endpoint(figures) for figures in self._endpoints()],
             "faults": [fault for fault in self._faults.list() if fault["active"]],
             "requests": self._requests.summary(),

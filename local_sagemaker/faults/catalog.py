@@ -40,7 +40,13 @@ CAPACITY_ERROR = "CapacityError"
 """No answer either: the request is accepted, and what it asked for then fails."""
 
 CAPACITY_OPERATIONS = frozenset(
-    {"CreateTrainingJob", "CreateTransformJob", "CreateEndpoint", "UpdateEndpoint"}
+    {
+        "CreateTrainingJob",
+        "CreateProcessingJob",
+        "CreateTransformJob",
+        "CreateEndpoint",
+        "UpdateEndpoint",
+    }
 )
 
 LIMIT_EXCEEDED = "ResourceLimitExceeded"

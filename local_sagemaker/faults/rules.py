@@ -36,6 +36,7 @@ _UNPROVISIONED_JOB = (
 )
 _UNPROVISIONED = {
     "CreateTrainingJob": _UNPROVISIONED_JOB,
+    "CreateProcessingJob": _UNPROVISIONED_JOB,
     "CreateTransformJob": _UNPROVISIONED_JOB,
 }
 _UNPROVISIONED_ENDPOINT = (

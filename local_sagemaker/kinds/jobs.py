@@ -148,11 +148,4 @@ ROWS: dict[str, Override] = {
         aliases={"Optimization": "OptimizationTypes"},
         descending=False,
     ),
-    "ProcessingJob": Override(
-        status="Failed",
-        missing="Could not find requested job with name: {name}",
-        missing_code="ValidationException",
-        invented=partial(_ended, "ProcessingEndTime"),
-        descending=False,
-    ),
 }

@@ -12,6 +12,7 @@ from local_sagemaker.home import Home, HomeError
 from local_sagemaker.logs.store import GroupKey, LogMissing, LogStore
 
 TRAINING_JOBS = "/aws/sagemaker/TrainingJobs"
+PROCESSING_JOBS = "/aws/sagemaker/ProcessingJobs"
 TRANSFORM_JOBS = "/aws/sagemaker/TransformJobs"
 ENDPOINTS = "/aws/sagemaker/Endpoints"
 
@@ -20,7 +21,7 @@ _OVER = {"Completed", "Failed", "Stopped", "OutOfService"}
 
 
 def follow(home: Home, name: str, *, follow: bool = True) -> Iterator[str]:
-    """Yield the lines of the log of a training job, a transform job or an endpoint.
+    """Yield the lines of the log of a job or an endpoint.
 
     Parameters
     ----------
@@ -68,6 +69,7 @@ class _Reader:
             account = region.parent.name
             groups = [
                 (TRAINING_JOBS, f"{self._name}/"),
+                (PROCESSING_JOBS, f"{self._name}/"),
                 (TRANSFORM_JOBS, f"{self._name}/"),
                 (f"{ENDPOINTS}/{self._name}", ""),
             ]

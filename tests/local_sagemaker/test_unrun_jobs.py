@@ -8,14 +8,11 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import WaiterError
 
 from local_sagemaker import LocalSageMaker
 from tests.local_sagemaker.core_support import refused
 
 ROLE = "arn:aws:iam::111122223333:role/LocalSageMakerExecutionRole"
-IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/some:image"
-CLUSTER = {"InstanceCount": 1, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 1}
 
 
 @pytest.fixture
@@ -29,25 +26,16 @@ def name() -> str:
     return f"unrun-{uuid.uuid4().hex[:12]}"
 
 
-def processing(client: Any, name: str, **more: Any) -> str:
-    answer = client.create_processing_job(
-        ProcessingJobName=name,
-        ProcessingResources={"ClusterConfig": CLUSTER},
-        AppSpecification={"ImageUri": IMAGE},
-        RoleArn=ROLE,
-        **more,
-    )
-    return str(answer["ProcessingJobArn"])
-
-
-def tuning(client: Any, name: str) -> None:
-    client.create_hyper_parameter_tuning_job(
+def tuning(client: Any, name: str, **more: Any) -> str:
+    answer = client.create_hyper_parameter_tuning_job(
         HyperParameterTuningJobName=name,
         HyperParameterTuningJobConfig={
             "Strategy": "Random",
             "ResourceLimits": {"MaxParallelTrainingJobs": 1},
         },
+        **more,
     )
+    return str(answer["HyperParameterTuningJobArn"])
 
 
 def automl_v1(client: Any, name: str) -> None:
@@ -77,46 +65,25 @@ def automl_v2(client: Any, name: str) -> str:
     return str(answer["AutoMLJobArn"])
 
 
-def test_a_waiter_ends_with_the_failure(client: Any, name: str) -> None:
-    processing(client, name)
-    with pytest.raises(WaiterError, match="terminal failure state"):
-        client.get_waiter("processing_job_completed_or_stopped").wait(ProcessingJobName=name)
-    described = client.describe_processing_job(ProcessingJobName=name)
-    assert described["ProcessingJobStatus"] == "Failed"
-    assert described["FailureReason"].startswith("not run locally: ")
-    assert described["FailureReason"].endswith("; a training job can run the script.")
-    assert described["ProcessingEndTime"] >= described["CreationTime"]
-
-
 def test_the_sdk_s_wait_ends_with_the_failure(client: Any, name: str) -> None:
     resources = pytest.importorskip("sagemaker.core.resources")
     exceptions = pytest.importorskip("sagemaker.core.utils.exceptions")
-    processing(client, name)
-    job = resources.ProcessingJob.get(processing_job_name=name)
+    tuning(client, name)
+    job = resources.HyperParameterTuningJob.get(hyper_parameter_tuning_job_name=name)
     with pytest.raises(exceptions.FailedStatusError, match="not run locally"):
         job.wait(poll=1)
 
 
 def test_a_name_is_taken_once_and_a_finished_job_cannot_be_stopped(client: Any, name: str) -> None:
-    arn = processing(client, name, Tags=[{"Key": "a", "Value": "b"}])
+    arn = tuning(client, name, Tags=[{"Key": "a", "Value": "b"}])
     assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "b"}]
-    assert arn in _retried(client, name)
-    message = refused(client.stop_processing_job, "ValidationException", ProcessingJobName=name)
-    assert message == ("The request was rejected because the processing job is in status Failed.")
-    client.delete_processing_job(ProcessingJobName=name)
-    message = refused(client.describe_processing_job, "ValidationException", ProcessingJobName=name)
-    assert message == f"Could not find requested job with name: {name}"
-
-
-def _retried(client: Any, name: str) -> str:
-    return refused(
-        client.create_processing_job,
-        "ResourceInUse",
-        ProcessingJobName=name,
-        ProcessingResources={"ClusterConfig": CLUSTER},
-        AppSpecification={"ImageUri": IMAGE},
-        RoleArn=ROLE,
-    )
+    named = {"HyperParameterTuningJobName": name}
+    assert arn in refused(lambda **_: tuning(client, name), "ResourceInUse")
+    message = refused(client.stop_hyper_parameter_tuning_job, "ValidationException", **named)
+    assert message.startswith("The request was rejected because the ")
+    assert message.endswith("tuning job is in status Failed.")
+    client.delete_hyper_parameter_tuning_job(**named)
+    assert refused(client.describe_hyper_parameter_tuning_job, "ResourceNotFound", **named)
 
 
 def test_a_tuning_job_has_tried_nothing(client: Any, name: str) -> None:

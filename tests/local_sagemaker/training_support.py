@@ -21,6 +21,9 @@ ENDED = ("Completed", "Failed", "Stopped")
 class Jobs:
     """Submits training jobs to a local SageMaker through boto3."""
 
+    group = GROUP
+    status = "TrainingJobStatus"
+
     def __init__(self, local: LocalSageMaker, session: boto3.Session | None = None) -> None:
         session = session or boto3.Session()
         self.sagemaker = session.client("sagemaker", endpoint_url=local.url)
@@ -87,7 +90,7 @@ class Jobs:
 
     def wait(self, name: str, *statuses: str) -> dict[str, Any]:
         """Wait for a status, any last one by default."""
-        return self.wait_for(name, lambda job: job["TrainingJobStatus"] in (statuses or ENDED))
+        return self.wait_for(name, lambda job: job[self.status] in (statuses or ENDED))
 
     def wait_for(self, name: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait until what DescribeTrainingJob answers meets a condition."""
@@ -95,26 +98,26 @@ class Jobs:
             job = self.describe(name)
             if condition(job):
                 return job
-            ended = job["TrainingJobStatus"] in ENDED
-            assert not ended, f"{job['TrainingJobStatus']}: {job.get('FailureReason')}"
+            ended = job[self.status] in ENDED
+            assert not ended, f"{job[self.status]}: {job.get('FailureReason')}"
             time.sleep(0.02)
 
     def completed(self, name: str) -> dict[str, Any]:
         """Wait for a job that must complete."""
         job = self.wait(name)
-        assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+        assert job[self.status] == "Completed", job.get("FailureReason")
         return job
 
     def failed(self, name: str) -> str:
         """Wait for a job that must fail; return why it did."""
         job = self.wait(name)
-        assert job["TrainingJobStatus"] == "Failed", job["TrainingJobStatus"]
+        assert job[self.status] == "Failed", job[self.status]
         return str(job["FailureReason"])
 
     def lines(self, name: str) -> list[str]:
         """Return a job's log."""
         pages = self.logs.get_paginator("filter_log_events").paginate(
-            logGroupName=GROUP, logStreamNamePrefix=f"{name}/"
+            logGroupName=self.group, logStreamNamePrefix=f"{name}/"
         )
         return [event["message"] for page in pages for event in page["events"]]
 
@@ -125,14 +128,16 @@ class Jobs:
             streams = self._streams(name)
             if streams and any(text in line for line in self.lines(name)):
                 return
-            assert job["TrainingJobStatus"] not in ENDED, job.get("FailureReason")
+            assert job[self.status] not in ENDED, job.get("FailureReason")
             time.sleep(0.02)
 
     def _streams(self, name: str) -> list[dict[str, Any]]:
-        groups = self.logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"]
+        groups = self.logs.describe_log_groups(logGroupNamePrefix=self.group)["logGroups"]
         if not groups:
             return []
-        answer = self.logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=f"{name}/")
+        answer = self.logs.describe_log_streams(
+            logGroupName=self.group, logStreamNamePrefix=f"{name}/"
+        )
         streams: list[dict[str, Any]] = answer["logStreams"]
         return streams
 
