@@ -59,7 +59,6 @@ _STUDIO = "Studio's applications run on AWS; open JupyterLab on this machine"
 _MLFLOW = "managed MLflow runs on AWS; start `mlflow server` on this machine"
 _CAPACITY = "capacity is reserved and paid for on AWS"
 _PIPELINES = "pipelines are recorded but not executed yet"
-_HUMAN_LOOPS = "human loops are not run yet"
 _DEVICES = "it needs devices that AWS reaches"
 _AUTOPILOT = "Autopilot's algorithms run on AWS; train with a training job instead"
 
@@ -93,12 +92,12 @@ NOUNS: dict[str, Declaration] = {
     "EndpointConfig": _RECORDS,
     "Experiment": _RECORDS,
     "FeatureGroup": _RECORDS,
-    "FlowDefinition": _RECORDS,
+    "FlowDefinition": _EXECUTES,
     "Hub": _RECORDS,
     "HubContentReference": _refused(
         "a model of the public hub is deployed by its id; import the content to change it"
     ),
-    "HumanTaskUi": _RECORDS,
+    "HumanTaskUi": _EXECUTES,
     "HyperParameterTuningJob": _fails("tuning is not executed; start the training jobs yourself"),
     "Image": _RECORDS,
     "ImageVersion": _RECORDS,
@@ -137,8 +136,8 @@ NOUNS: dict[str, Declaration] = {
     "Trial": _RECORDS,
     "TrialComponent": _RECORDS,
     "UserProfile": _RECORDS,
-    "Workforce": _RECORDS,
-    "Workteam": _RECORDS,
+    "Workforce": _EXECUTES,
+    "Workteam": _EXECUTES,
 }
 
 _VERBS = ("Create", "Describe", "List", "Update", "Delete", "Start", "Stop")
@@ -152,8 +151,9 @@ def _rows(declaration: Declaration, operations: str) -> dict[str, Declaration]:
 OPERATIONS: dict[str, Declaration] = (
     _rows(
         _EXECUTES,
-        "BatchGetMetrics BatchPutMetrics GetSearchSuggestions InvokeEndpoint "
-        "InvokeEndpointAsync InvokeEndpointWithResponseStream QueryLineage Search "
+        "BatchGetMetrics BatchPutMetrics DeleteHumanLoop DescribeHumanLoop GetSearchSuggestions "
+        "InvokeEndpoint InvokeEndpointAsync InvokeEndpointWithResponseStream ListHumanLoops "
+        "QueryLineage RenderUiTemplate Search StartHumanLoop StopHumanLoop "
         "UpdateEndpointWeightsAndCapacities",
     )
     | _rows(
@@ -209,11 +209,6 @@ OPERATIONS: dict[str, Declaration] = (
         "RetryPipelineExecution SendPipelineExecutionStepFailure "
         "SendPipelineExecutionStepSuccess StartPipelineExecution StopPipelineExecution "
         "UpdatePipelineExecution",
-    )
-    | _rows(
-        _refused(_HUMAN_LOOPS),
-        "DeleteHumanLoop DescribeHumanLoop ListHumanLoops RenderUiTemplate StartHumanLoop "
-        "StopHumanLoop",
     )
     | _rows(_refused(_DEVICES), "StartEdgeDeploymentStage StopEdgeDeploymentStage")
     | {

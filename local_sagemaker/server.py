@@ -35,6 +35,7 @@ from local_sagemaker.hosting.routes import Routes
 from local_sagemaker.hosting.runtime import Runtime
 from local_sagemaker.hubs.contents import HubContents
 from local_sagemaker.hubs.public import PublicHub
+from local_sagemaker.human_review.service import HumanReview, Surroundings
 from local_sagemaker.iam.service import Iam
 from local_sagemaker.identity import Identity
 from local_sagemaker.image_versions import ImageVersions
@@ -156,6 +157,9 @@ class Server:
         )
         self.endpoints.recover()
         self.asynchronous.recover()
+        self.human_review = HumanReview(
+            Surroundings(settings, self.resources, self.objects, self.identity)
+        )
         self.requests = RequestStatistics()
         self.status = ServerStatus(
             settings,
@@ -166,9 +170,10 @@ class Server:
             faults=self.faults,
             requests=self.requests,
         )
-        # Last, because its thread would outlive a server that does not come to be.
+        # Last, because their threads would outlive a server that does not come to be.
         self.request_log = RequestLog(settings.home)
         self.tree = Tree(self.objects, settings.home / "tree")
+        self.human_review.recover()
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
@@ -210,14 +215,14 @@ class Server:
             self.transforms,
             EndpointConfigs(self.resources),
             self.endpoints,
+            self.human_review,
         ]
         for room in rooms:
             sagemaker |= room.operations()
         sagemaker |= PublicHub(self.catalog, dict(sagemaker)).operations()
         metrics = Metrics(self.series, self.records, self.experiments.trial_component)
         metrics_api = _rest("sagemaker-metrics", metrics.operations())
-        # Without a room, it refuses each operation by its name.
-        human_loops = _rest("sagemaker-a2i-runtime", {})
+        human_loops = _rest("sagemaker-a2i-runtime", self.human_review.runtime_operations())
         return Services(
             json={
                 "SageMaker": _json("sagemaker", sagemaker),
@@ -266,6 +271,7 @@ class Server:
     def close(self) -> None:
         """Close what is open; the state on disk stays."""
         self.request_log.close()
+        self.human_review.close()
         self.asynchronous.close()
         self.endpoints.close()
         self.transforms.close()

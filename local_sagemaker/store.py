@@ -174,7 +174,9 @@ class Database:
         with self._lock:
             self._after.append(action)
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
+    def query(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[sqlite3.Row]:
         """Return all rows of a SELECT."""
         with self._lock:
             return self._connection.execute(sql, parameters).fetchall()

@@ -32,7 +32,6 @@ INSTEAD = {
     "Model": {"Containers"},
     "App": {"SpaceName"},
     "TrialComponent": {"Parameters"},
-    "Workforce": {"OidcConfig"},
 }
 # What rooms of their own ask of a request, besides what the model says.
 PARENTS_OF_ROOMS = {

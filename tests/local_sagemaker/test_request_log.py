@@ -78,7 +78,7 @@ class TestWhatItSays:
             ("s3", "PutObject", f"/{name}/a%20key", 200, None),
             ("sagemaker-runtime", "InvokeEndpoint", name, 400, "ValidationError"),
             ("iam", "GetRole", name, 404, "NoSuchEntity"),
-            ("sagemaker-a2i-runtime", "DescribeHumanLoop", name, 400, "NotImplemented"),
+            ("sagemaker-a2i-runtime", "DescribeHumanLoop", name, 404, "ResourceNotFoundException"),
             ("logs", "DescribeLogStreams", name, 400, "ResourceNotFoundException"),
         }
         for line in lines:

@@ -200,8 +200,14 @@ def test_a_parent_must_be_there_and_stays(call: Call, noun: str) -> None:
             call(parent.operations["delete"], named)
 
 
-def test_a_secret_is_not_kept(local: LocalSageMaker, call: Call) -> None:
+def test_a_secret_is_not_kept(local: LocalSageMaker) -> None:
     """What Describe has no place for is not written down."""
+    # A region has one workforce, and in those of other tests it is to stay.
+    call = checked_call(region_name="sa-east-1")
+    (team,) = call("ListWorkteams", {})["Workteams"]
+    call("DeleteWorkteam", {"WorkteamName": team["WorkteamName"]})
+    (workforce,) = call("ListWorkforces", {})["Workforces"]
+    call("DeleteWorkforce", {"WorkforceName": workforce["WorkforceName"]})
     secret = uuid.uuid4().hex
     shape = MODEL.operation_model("CreateWorkforce").input_shape
     config = request(shape, most=True)["OidcConfig"] | {"ClientSecret": secret}
