@@ -1,0 +1,50 @@
+"""How a sentiment model is trained, as settings and nothing else.
+
+This module must not know how a recipe is carried out, so that ``train.py --help`` loads no library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Settings of the fine-tuning.
+
+    Defaults were chosen on rows and seeds that nothing is reported on; benchmarks/sentiment.py of
+    the workshop's repository has the trials.
+
+    Attributes
+    ----------
+    seed : int
+        Seeds everything random; the same seed on the same machine gives the same model.
+    epochs : int
+        How often every row is seen.
+    learning_rate : float
+        Of the encoder's layers, at its highest; it rises over the first tenth of the steps and
+        falls to zero.
+    head_learning_rate : float
+        Of the new layers on top, likewise.
+    batch_size : int
+        Rows per step.
+    trained_layers : float
+        Share of the encoder's layers that learn, counted from the top; the others, and the word
+        embeddings, stay as they are.
+    max_tokens : int
+        Longer texts are cut there.
+    temperature : bool
+        Whether confidences are calibrated.
+    folds : int
+        Into how many parts the rows are cut for that; each is a training of its own.
+    """
+
+    seed: int = 0
+    epochs: int = 6
+    learning_rate: float = 1e-4
+    head_learning_rate: float = 1e-3
+    batch_size: int = 16
+    trained_layers: float = 0.5
+    max_tokens: int = 128
+    temperature: bool = True
+    folds: int = 2
