@@ -14,6 +14,7 @@ from local_sagemaker import archives
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.s3.objects import Objects
 
+_DATA = ("ModelDataUrl", "ModelDataSource")
 _SUBMIT_DIRECTORY = "SAGEMAKER_SUBMIT_DIRECTORY"
 
 
@@ -94,7 +95,10 @@ def model_source(
 
 
 def _packaged(name: str, container: dict[str, Any], package: dict[str, Any]) -> dict[str, Any]:
-    """Return the container that a model package defines, with the model's own variables."""
+    """Return the container that a model package defines; what the model says itself wins.
+
+    That is how SDK v3 deploys packages: with an image or variables of its own beside the name.
+    """
     wanted = container.get("InferenceSpecificationName")
     specifications = {
         specification["Name"]: specification
@@ -107,8 +111,12 @@ def _packaged(name: str, container: dict[str, Any], package: dict[str, Any]) -> 
     if len(containers) != 1:
         of = "its model package" if wanted is None else f"{wanted} of its model package"
         raise _refused(name, f"needs one container in {of}, and there are {len(containers)}")
-    environment = {**containers[0].get("Environment", {}), **container.get("Environment", {})}
-    return {**containers[0], "Environment": environment}
+    packaged = dict(containers[0])
+    environment = {**packaged.get("Environment", {}), **container.get("Environment", {})}
+    if any(member in container for member in _DATA):
+        packaged = {key: value for key, value in packaged.items() if key not in _DATA}
+    own = {key: container[key] for key in ("Image", *_DATA) if key in container}
+    return {**packaged, **own, "Environment": environment}
 
 
 def _refused(name: str, why: str) -> AWSError:

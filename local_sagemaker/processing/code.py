@@ -23,6 +23,7 @@ _NAMED = re.compile(
 )
 # A path as commands and scripts write it: up to a blank, a quote or a sign of the shell.
 _PATH = re.compile(r"(?<![\w.-])/opt/ml/processing[^\s\"'`;:|&<>(){}$*?]*")
+_CHANGE_DIRECTORY = re.compile(r"\bcd\s+[\"']?(/opt/ml/processing\S*)")
 _CODE_SUFFIXES = frozenset(
     [
         ".bash",
@@ -92,8 +93,8 @@ class Code:
         Parameters
         ----------
         entrypoint, arguments
-            The words of the command: which files they name says where the code is. Arguments
-            count where the entry point names no file, as in ``bash -c``.
+            The words of the command: the scripts that they name, and ``cd``, say where the code
+            is. Arguments count where the entry point names no script, as in ``bash -c``.
         python_path
             ``PYTHONPATH`` of the request; the folders that it names are code too.
 
@@ -102,34 +103,46 @@ class Code:
         CodeError
             When the source archive cannot be unpacked, or asks for packages that are not there.
         """
-        for path in self._entries(entrypoint) or self._entries(arguments)[:1]:
+        for path in self._scripts(entrypoint) or self._scripts(arguments)[:1]:
             self._rewrite_file(path)
-            self._rewrite_beside(path if path.is_dir() else path.parent)
+            self._rewrite_below(path.parent)
         for path in self._named(python_path):
             if path.is_dir():
-                self._rewrite_beside(path)
+                self._rewrite_below(path)
+        for word in (*entrypoint, *arguments):
+            for match in _CHANGE_DIRECTORY.finditer(word):
+                for path in self._named(match[1]):
+                    self._rewrite_below(path, _SCRIPT_SUFFIXES)
 
-    def _entries(self, words: Sequence[str]) -> list[Path]:
-        """Return the files that words name, or else the folders of inputs among them."""
-        named = [path for word in words for path in self._named(word)]
-        files = [path for path in named if path.is_file()]
-        return files or [path for path in named if path.is_dir()]
+    def _scripts(self, words: Sequence[str]) -> list[Path]:
+        """Return the files among what words name that can be run, unlike ``rows.json``."""
+        return [
+            path
+            for word in words
+            for path in self._named(word)
+            if path.is_file()
+            if path.suffix.lower() in _SCRIPT_SUFFIXES | {""} or _has_shebang(path)
+        ]
 
     def _named(self, text: str) -> list[Path]:
         """Return what a text names and the inputs hold."""
         found = []
         for match in _PATH.finditer(text):
-            path = self._container.inside(posixpath.normpath(match[0])).resolve()
+            try:
+                path = self._container.inside(posixpath.normpath(match[0])).resolve()
+            except ValueError:
+                # It leads out with "..".
+                continue
             if path.exists() and any(path.is_relative_to(folder) for folder in self._folders):
                 found.append(path)
         return list(dict.fromkeys(found))
 
-    def _rewrite_beside(self, folder: Path) -> None:
+    def _rewrite_below(self, folder: Path, suffixes: frozenset[str] = _CODE_SUFFIXES) -> None:
         """Rewrite the code in a folder and below, but for other inputs that lie there."""
         others = [
             other for other in self._folders if other != folder and other.is_relative_to(folder)
         ]
-        for path in _code_files(folder):
+        for path in _code_files(folder, suffixes):
             if not any(path.is_relative_to(other) for other in others):
                 self._rewrite_file(path)
 
@@ -197,7 +210,7 @@ class Code:
 def rewrite_texts(folder: Path, change: Callable[[str], str]) -> bool:
     """Change the code in a folder and below; return whether anything changed."""
     changed = False
-    for path in _code_files(folder):
+    for path in _code_files(folder, _CODE_SUFFIXES):
         text = _text(path)
         new = text if text is None else change(text)
         if new is not None and new != text:
@@ -217,12 +230,12 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _code_files(folder: Path) -> list[Path]:
+def _code_files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     return [
         path
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.is_symlink()
-        if path.suffix.lower() in _CODE_SUFFIXES or _has_shebang(path)
+        if path.suffix.lower() in suffixes or _has_shebang(path)
     ]
 
 

@@ -60,7 +60,6 @@ class Outputs:
         self._container = container
         self._outputs = outputs
         self._uploaded: dict[tuple[str, Path], _Stamp] = {}
-        self._lock = threading.Lock()
 
     def prepare(self) -> None:
         """Make the folders; refuse buckets that are not there before the job runs."""
@@ -91,6 +90,11 @@ class Outputs:
     def upload(self) -> None:
         """Write all that was not written yet; `OutputError` when S3 refuses."""
         for output in self._outputs:
+            if self._folder(output).is_symlink():
+                raise OutputError(
+                    f"the folder of the output {output.name!r} was replaced by a link, and what "
+                    "it leads to is not written"
+                )
             for path, _ in self._files(output):
                 try:
                     self._upload(output, path)
@@ -184,7 +188,8 @@ class Outputs:
     def _restore_archive(self, path: Path, tree: Path, copy: Path) -> bool:
         try:
             archives.extract(path, tree, max_bytes=4 * _LARGEST_RESTORED)
-        except archives.ArchiveError:
+        except (archives.ArchiveError, OSError):
+            # No archive but by its name, or one that does not fit here: it goes as it is.
             return False
         root = self._container.root
         if not code.rewrite_texts(tree, lambda text: code.restored(text, root)):

@@ -80,11 +80,13 @@ class Deployer:
         """Create a model from an inference script, or as the container says; return its name."""
         name = f"model-{uuid.uuid4().hex[:8]}"
         files = {"code/inference.py": code, **container.pop("files", {})}
-        if "ModelDataUrl" not in container and "ModelDataSource" not in container:
+        if "ModelPackageName" not in container:
+            container.setdefault("Image", IMAGE)
+        if not {"ModelDataUrl", "ModelDataSource", "ModelPackageName"} & container.keys():
             container["ModelDataUrl"] = self.put(f"{name}/model.tar.gz", archive(files))
         self.sagemaker.create_model(
             ModelName=name,
-            PrimaryContainer={"Image": IMAGE, **container},
+            PrimaryContainer=container,
             ExecutionRoleArn=ROLE,
         )
         return name

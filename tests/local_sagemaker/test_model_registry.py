@@ -10,7 +10,7 @@ from botocore.exceptions import ParamValidationError
 
 from local_sagemaker import LocalSageMaker
 from tests.local_sagemaker.core_support import refused
-from tests.local_sagemaker.endpoint_support import IMAGE, ROLE, archive
+from tests.local_sagemaker.endpoint_support import IMAGE, ROLE, answering, archive
 
 ACCOUNT_ARN = "arn:aws:sagemaker:us-east-1:111122223333"
 SPECIFICATION = {"Containers": [{"Image": IMAGE, "ModelDataUrl": "s3://b/model.tar.gz"}]}
@@ -306,3 +306,36 @@ def test_an_approved_version_is_deployed_by_its_arn(deployer, group):
     request["PrimaryContainer"] = {"ModelPackageName": gone}
     with pytest.raises(client.exceptions.ClientError, match=f"{gone} does not exist"):
         create(**request | {"ModelName": f"{group}-2"})
+
+
+def test_what_a_model_says_itself_wins_over_its_package(deployer, group):
+    first, second = (
+        deployer.put(f"{group}/{text}.tar.gz", archive({"code/inference.py": answering(text)}))
+        for text in ("first", "second")
+    )
+    container = {"Image": IMAGE, "ModelDataUrl": first}
+    version(
+        deployer.sagemaker,
+        group,
+        InferenceSpecification={"Containers": [container]},
+        ModelApprovalStatus="Approved",
+    )
+    # SDK v3 deploys a package with an image of its own in this way.
+    image = IMAGE.replace("some", "other")
+    package = f"{group}/1"
+    plain = deployer.model(ModelPackageName=package)
+    own = deployer.model(ModelPackageName=package, Image=image, ModelDataUrl=second)
+    variants = [
+        {"ModelName": plain, "VariantName": "plain"},
+        {"ModelName": own, "VariantName": "own"},
+    ]
+    name = deployer.create(deployer.config(*variants))
+    described = deployer.settled(name)
+    assert described["EndpointStatus"] == "InService"
+    assert deployer.invoke(name, TargetVariant="plain")["Body"] == "first"
+    assert deployer.invoke(name, TargetVariant="own")["Body"] == "second"
+    images = {
+        shown["VariantName"]: shown["DeployedImages"][0]["SpecifiedImage"]
+        for shown in described["ProductionVariants"]
+    }
+    assert images == {"plain": IMAGE, "own": image}

@@ -60,6 +60,42 @@ def test_data_that_names_the_folder_stays_as_it_is(jobs: Processing) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["cat", f"{BASE}/in/data.json"],
+        ["/bin/sh", "-c", f"cat {BASE}/in/data.json"],
+        ["/bin/sh", "-c", f"cd {BASE}/in && cat data.json # {BASE}/../../../etc"],
+    ],
+)
+def test_data_that_the_command_itself_names_is_not_code(
+    jobs: Processing, command: list[str]
+) -> None:
+    uri = jobs.put("alone/data.json", f'["{BASE}/in"]')
+    name = jobs.process(command, inputs=[source("in", uri, f"{BASE}/in")])
+    jobs.completed(name)
+    assert jobs.lines(name) == [f'["{BASE}/in"]']
+
+
+def test_a_command_that_goes_to_a_folder_runs_the_code_there(jobs: Processing) -> None:
+    uri = jobs.put("there/run.py", f'print(open("{BASE}/in/run.py").read().count("opt"))')
+    name = jobs.process(
+        ["bash", "-c"],
+        arguments=[f"cd {BASE}/in && python run.py"],
+        inputs=[source("in", uri, f"{BASE}/in")],
+    )
+    jobs.completed(name)
+    assert len(jobs.lines(name)) == 1
+
+
+def test_an_output_that_became_a_link_is_not_followed(jobs: Processing) -> None:
+    command = f"rmdir {BASE}/output && ln -s /etc {BASE}/output"
+    output = jobs.output()
+    name = jobs.process(["/bin/sh", "-c", command], outputs=[output])
+    assert jobs.failed(name).startswith("ClientError: the folder of the output 'output' was")
+    assert jobs.outputs(output) == {}
+
+
 def test_modules_and_settings_beside_the_script_are_code(jobs: Processing) -> None:
     jobs.put("tree/settings.json", json.dumps({"out": f"{BASE}/output"}))
     jobs.put("tree/helper.py", 'BASE = "/opt/ml"\nOTHER = "/opt/mlx", "/var/opt/ml/processing"\n')
