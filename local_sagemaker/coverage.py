@@ -58,7 +58,7 @@ _HYPERPOD = "it needs the instances of a HyperPod cluster"
 _STUDIO = "Studio's applications run on AWS; open JupyterLab on this machine"
 _MLFLOW = "managed MLflow runs on AWS; start `mlflow server` on this machine"
 _CAPACITY = "capacity is reserved and paid for on AWS"
-_PIPELINES = "pipelines are recorded but not executed yet"
+_CALLBACKS = "callback steps are not run, so nobody waits for an answer"
 _DEVICES = "it needs devices that AWS reaches"
 _AUTOPILOT = "Autopilot's algorithms run on AWS; train with a training job instead"
 
@@ -124,7 +124,7 @@ NOUNS: dict[str, Declaration] = {
     "NotebookInstanceLifecycleConfig": _RECORDS,
     "OptimizationJob": _fails("its compilers and quantizers run on AWS"),
     "PartnerApp": _fails("partner applications run on AWS"),
-    "Pipeline": _RECORDS,
+    "Pipeline": _EXECUTES,
     "ProcessingJob": _EXECUTES,
     "Project": _RECORDS,
     "Space": _RECORDS,
@@ -151,10 +151,13 @@ def _rows(declaration: Declaration, operations: str) -> dict[str, Declaration]:
 OPERATIONS: dict[str, Declaration] = (
     _rows(
         _EXECUTES,
-        "BatchGetMetrics BatchPutMetrics DeleteHumanLoop DescribeHumanLoop GetSearchSuggestions "
+        "BatchGetMetrics BatchPutMetrics DeleteHumanLoop DescribeHumanLoop "
+        "DescribePipelineDefinitionForExecution DescribePipelineExecution GetSearchSuggestions "
         "InvokeEndpoint InvokeEndpointAsync InvokeEndpointWithResponseStream ListHumanLoops "
-        "QueryLineage RenderUiTemplate Search StartHumanLoop StopHumanLoop "
-        "UpdateEndpointWeightsAndCapacities",
+        "ListPipelineExecutionSteps ListPipelineExecutions ListPipelineParametersForExecution "
+        "ListPipelineVersions QueryLineage RenderUiTemplate RetryPipelineExecution Search "
+        "StartHumanLoop StartPipelineExecution StopHumanLoop StopPipelineExecution "
+        "UpdateEndpointWeightsAndCapacities UpdatePipelineExecution UpdatePipelineVersion",
     )
     | _rows(
         _RECORDS,
@@ -162,7 +165,6 @@ OPERATIONS: dict[str, Declaration] = (
         "DeleteAssociation DeleteEndpointPolicy DeleteHubContent "
         "DeleteModelPackageGroupPolicy DeleteTags DeregisterDevices DescribeDevice "
         "DescribeFeatureMetadata DescribeHubContent DescribeLineageGroup "
-        "DescribePipelineDefinitionForExecution DescribePipelineExecution "
         "DescribeSubscribedWorkteam DisableSagemakerServicecatalogPortfolio "
         "DisassociateTrialComponent EnableSagemakerServicecatalogPortfolio "
         "GetDeviceFleetReport GetEndpointPolicy GetLineageGroupPolicy "
@@ -171,11 +173,10 @@ OPERATIONS: dict[str, Declaration] = (
         "ListHubContentVersions ListHubContents ListInferenceRecommendationsJobSteps "
         "ListLabelingJobsForWorkteam ListLineageGroups ListModelCardVersions "
         "ListMonitoringAlertHistory ListMonitoringAlerts ListMonitoringExecutions "
-        "ListPipelineExecutionSteps ListPipelineExecutions ListPipelineParametersForExecution "
-        "ListPipelineVersions ListResourceCatalogs ListStageDevices ListSubscribedWorkteams "
+        "ListResourceCatalogs ListStageDevices ListSubscribedWorkteams "
         "ListTags ListTrainingJobsForHyperParameterTuningJob PutEndpointPolicy "
         "PutModelPackageGroupPolicy RegisterDevices UpdateDevices UpdateFeatureMetadata "
-        "UpdateHubContent UpdateMonitoringAlert UpdatePipelineVersion",
+        "UpdateHubContent UpdateMonitoringAlert",
     )
     | _rows(
         _refused(_HYPERPOD),
@@ -205,10 +206,8 @@ OPERATIONS: dict[str, Declaration] = (
         "ListUltraServersByReservedCapacity SearchTrainingPlanOfferings",
     )
     | _rows(
-        _refused(_PIPELINES),
-        "RetryPipelineExecution SendPipelineExecutionStepFailure "
-        "SendPipelineExecutionStepSuccess StartPipelineExecution StopPipelineExecution "
-        "UpdatePipelineExecution",
+        _refused(_CALLBACKS),
+        "SendPipelineExecutionStepFailure SendPipelineExecutionStepSuccess",
     )
     | _rows(_refused(_DEVICES), "StartEdgeDeploymentStage StopEdgeDeploymentStage")
     | {

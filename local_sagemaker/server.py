@@ -49,8 +49,12 @@ from local_sagemaker.logs.store import LogStore
 from local_sagemaker.monitoring import Monitoring
 from local_sagemaker.operations import Handler, Room
 from local_sagemaker.own_pages import OwnPages
+from local_sagemaker.pipelines.calls import Calls
+from local_sagemaker.pipelines.engine import Engine
 from local_sagemaker.pipelines.executions import PipelineExecutions
+from local_sagemaker.pipelines.step_run import Services as PipelineServices
 from local_sagemaker.pipelines.versions import PipelineVersions
+from local_sagemaker.pipelines.views import ExecutionViews
 from local_sagemaker.policies import Policies
 from local_sagemaker.processing.jobs import ProcessingJobs
 from local_sagemaker.protocol import JsonProtocol, RestJsonProtocol, service_model
@@ -82,6 +86,8 @@ from local_sagemaker.tracking.suggestions import Suggestions
 from local_sagemaker.transform.jobs import TransformJobs
 from local_sagemaker.unrun.automl import AutoMLJobs
 from local_sagemaker.unrun.jobs import UnrunJobs
+
+_CLOSE_SECONDS = 10.0
 
 
 class Server:
@@ -174,6 +180,10 @@ class Server:
         self.request_log = RequestLog(settings.home)
         self.tree = Tree(self.objects, settings.home / "tree")
         self.human_review.recover()
+        self._operations = self._sagemaker()
+        calls = Calls(JsonProtocol(service_model("sagemaker")), self._operations, self.faults)
+        self.pipelines = Engine(PipelineServices(self.records, self.objects, calls))
+        self.pipelines.recover()
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
@@ -195,6 +205,35 @@ class Server:
     def _services(self) -> Services:
         iam = Iam(self.database, self.identity)
         sts = Sts(self.identity)
+        sagemaker = (
+            self._operations | PipelineExecutions(self.resources, self.pipelines).operations()
+        )
+        metrics = Metrics(self.series, self.records, self.experiments.trial_component)
+        metrics_api = _rest("sagemaker-metrics", metrics.operations())
+        human_loops = _rest("sagemaker-a2i-runtime", self.human_review.runtime_operations())
+        return Services(
+            json={
+                "SageMaker": _json("sagemaker", sagemaker),
+                "Logs_20140328": _json("logs", CloudWatchLogs(self.logs).operations()),
+                "ServiceQuotasV20190624": _json("service-quotas", Quotas().operations()),
+            },
+            query={
+                "sts": QueryDispatcher(QueryProtocol(service_model("sts")), sts.operations()),
+                "iam": QueryDispatcher(
+                    QueryProtocol(service_model("iam")), iam.operations(), iam.forward
+                ),
+            },
+            rest={
+                "BatchPutMetrics": metrics_api,
+                "BatchGetMetrics": metrics_api,
+                "human-loops": human_loops,
+            },
+            s3=self.s3,
+            runtime=self.runtime,
+        )
+
+    def _sagemaker(self) -> dict[str, Handler]:
+        """Return the operations of SageMaker but for those that a pipeline is executed by."""
         sagemaker = self.resources.operations()
         documents = self.experiments.search_documents() | {
             "Model": ModelDocuments(self.resources).models
@@ -220,29 +259,7 @@ class Server:
         for room in rooms:
             sagemaker |= room.operations()
         sagemaker |= PublicHub(self.catalog, dict(sagemaker)).operations()
-        metrics = Metrics(self.series, self.records, self.experiments.trial_component)
-        metrics_api = _rest("sagemaker-metrics", metrics.operations())
-        human_loops = _rest("sagemaker-a2i-runtime", self.human_review.runtime_operations())
-        return Services(
-            json={
-                "SageMaker": _json("sagemaker", sagemaker),
-                "Logs_20140328": _json("logs", CloudWatchLogs(self.logs).operations()),
-                "ServiceQuotasV20190624": _json("service-quotas", Quotas().operations()),
-            },
-            query={
-                "sts": QueryDispatcher(QueryProtocol(service_model("sts")), sts.operations()),
-                "iam": QueryDispatcher(
-                    QueryProtocol(service_model("iam")), iam.operations(), iam.forward
-                ),
-            },
-            rest={
-                "BatchPutMetrics": metrics_api,
-                "BatchGetMetrics": metrics_api,
-                "human-loops": human_loops,
-            },
-            s3=self.s3,
-            runtime=self.runtime,
-        )
+        return sagemaker
 
     def _model_creation(self) -> ModelCreation:
         packages = ModelPackages(self.resources)
@@ -262,8 +279,8 @@ class Server:
             ModelCards(self.resources),
             ModelPackages(self.resources),
             Monitoring(self.resources),
-            PipelineExecutions(self.resources),
             PipelineVersions(self.resources, self.objects),
+            ExecutionViews(self.resources),
             Policies(self.resources),
             UnrunJobs(self.resources),
         ]
@@ -272,11 +289,14 @@ class Server:
         """Close what is open; the state on disk stays."""
         self.request_log.close()
         self.human_review.close()
+        # First, so that an execution is not told of the jobs that end with the server.
+        self.pipelines.close()
         self.asynchronous.close()
         self.endpoints.close()
         self.transforms.close()
         self.processing.close()
         self.training.close()
+        self.pipelines.join(_CLOSE_SECONDS)
         self.s3.close()
         self.tree.close()
         self.objects.close()

@@ -349,12 +349,20 @@ class Records:
         RecordMissing
             When there is none.
         """
+
+        def modify(record: Record) -> None:
+            change(record)
+            record.modified = now()
+
+        return self.annotate(key, modify)
+
+    def annotate(self, key: Key, change: Callable[[Record], None]) -> Record:
+        """Do as `update`, but leave ``modified``: what is noted is no change of the resource."""
         with self.database.transaction() as connection:
             record = self.get(key)
             if record is None:
                 raise RecordMissing(key)
             change(record)
-            record.modified = now()
             connection.execute(
                 "UPDATE records SET arn = ?, created = ?, modified = ?, status = ?, body = ?, "
                 "private = ? WHERE account = ? AND region = ? AND kind = ? AND name = ?",

@@ -72,7 +72,7 @@ ROWS: dict[str, Override] = {
     "Pipeline": Override(
         status="Active",
         invented=partial(_own, "ManagedBy", "CUSTOMER"),
-        aliases={"ManagedBy": "ManagedBy"},
+        aliases={"ManagedBy": "ManagedBy", "LastExecutionTime": "LastRunTime"},
         exists="Pipeline names must be unique within an AWS account and region. Pipeline with "
         "name ({name}) already exists.",
         exists_code="ValidationException",

@@ -1,1 +1,1 @@
-"""Pipelines as records: their definitions and the versions of these."""
+"""Pipelines: their definitions, and the engine that executes them."""

@@ -1,48 +1,231 @@
-"""Executions of pipelines, of which there are none: nothing executes a pipeline yet.
+"""Executions of pipelines: the operations that start, stop, show and change them.
 
-Lists of a pipeline's executions are empty, and an execution that somebody names is not there.
-Whoever executes pipelines takes these operations over.
+It turns requests into records and tells the engine; it must not know how steps are carried out.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from local_sagemaker.errors import AWSError
+from local_sagemaker import identifiers
+from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
-from local_sagemaker.pipelines.versions import NOUN, find_version
-from local_sagemaker.plain_lists import nothing
-from local_sagemaker.resources import Resources
-
-_OF_ONE = (
-    "DescribePipelineDefinitionForExecution",
-    "DescribePipelineExecution",
-    "ListPipelineExecutionSteps",
-    "ListPipelineParametersForExecution",
+from local_sagemaker.pipelines import order, parameters
+from local_sagemaker.pipelines.definition import Definition
+from local_sagemaker.pipelines.engine import Engine
+from local_sagemaker.pipelines.state import (
+    EXECUTING,
+    FAILED,
+    KIND,
+    STOPPED,
+    STOPPING,
+    UNDER_WAY,
+    executions_of,
+    find_execution,
+    keep_steps,
+    steps_of,
 )
+from local_sagemaker.pipelines.versions import NOUN, executed_version, find_version
+from local_sagemaker.resources import Resources
+from local_sagemaker.store import Key, Record, now
+
+_SELECTIVE = "SelectiveExecutionConfig"
+_LIMIT = "MaxParallelExecutionSteps"
+_NOBODY: dict[str, Any] = {}
 
 
 class PipelineExecutions:
-    """The operations that look at executions."""
+    """The operations on executions, and the deletion of pipelines.
 
-    def __init__(self, resources: Resources) -> None:
+    Parameters
+    ----------
+    resources
+        Where pipelines and executions are.
+    engine
+        Carries executions out.
+    """
+
+    def __init__(self, resources: Resources, engine: Engine) -> None:
         self._resources = resources
+        self._records = resources.records
+        self._engine = engine
 
     def operations(self) -> dict[str, Handler]:
         """Return the handlers by operation name."""
-        handlers: dict[str, Handler] = dict.fromkeys(_OF_ONE, self._missing)
-        return handlers | {"ListPipelineExecutions": self.list_executions}
+        return {
+            "DeletePipeline": self.delete_pipeline,
+            "RetryPipelineExecution": self.retry,
+            "StartPipelineExecution": self.start,
+            "StopPipelineExecution": self.stop,
+            "UpdatePipelineExecution": self.update,
+        }
 
-    def list_executions(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        """Return the executions of a pipeline that exists: none."""
-        pipeline = self._resources.get(caller, NOUN, params["PipelineName"])
-        if "PipelineVersionAlias" in params:
-            find_version(pipeline, {"PipelineVersionAlias": params["PipelineVersionAlias"]})
-        return nothing("PipelineExecutionSummaries", params, pipeline.arn)
+    def start(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        """Start an execution; the same ClientRequestToken starts one."""
+        if _SELECTIVE in params:
+            raise validation_exception(
+                f"{_SELECTIVE} is not run locally: start the pipeline as a whole, with "
+                "CacheConfig on the steps that need not run again."
+            )
+        with self._records.database.transaction():
+            pipeline = self._resources.get(caller, NOUN, params["PipelineName"])
+            token = params["ClientRequestToken"]
+            for known in executions_of(self._records, pipeline):
+                if known.private["Token"] == token:
+                    return {"PipelineExecutionArn": known.arn}
+            version = find_version(pipeline, params)
+            definition = Definition.read(version["PipelineDefinition"])
+            given = parameters.values(definition.parameters, params.get("PipelineParameters") or ())
+            record = _new(caller, pipeline, version, params, given)
+            self._records.insert(record)
+            self._records.annotate(
+                pipeline.key, lambda pipeline: pipeline.body.update(LastRunTime=record.created)
+            )
+        self._engine.start(record.key)
+        return {"PipelineExecutionArn": record.arn}
 
-    @staticmethod
-    def _missing(_caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        raise AWSError(
-            "ResourceNotFound",
-            f"Pipeline execution '{params.get('PipelineExecutionArn')}' does not exist: the local "
-            "SageMaker has executed no pipeline.",
-        )
+    def stop(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        """Stop an execution: its jobs are stopped, and nothing more starts."""
+
+        def change(record: Record) -> None:
+            if record.status not in UNDER_WAY:
+                raise AWSError(
+                    "ConflictException",
+                    f"Pipeline execution '{record.arn}' is in status {record.status}; only one "
+                    "that is Executing can be stopped.",
+                )
+            record.status = STOPPING
+
+        record = self._change(caller, params, change)
+        self._engine.stop(record.key)
+        return {"PipelineExecutionArn": record.arn}
+
+    def retry(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        """Carry an execution out again from the steps that went wrong; the others stay."""
+        found = find_execution(self._records, caller, params["PipelineExecutionArn"])
+        version = executed_version(self._records, found)
+        definition = Definition.read(version["PipelineDefinition"])
+        token = params["ClientRequestToken"]
+
+        def change(record: Record) -> None:
+            if record.private.get("RetryToken") == token:
+                return
+            states = steps_of(record)
+            if record.status not in (FAILED, STOPPED):
+                raise AWSError(
+                    "ConflictException",
+                    f"Pipeline execution '{record.arn}' is in status {record.status}; only one "
+                    "that is Failed or Stopped can be retried.",
+                )
+            if order.ended_by_fail_step(definition, states):
+                raise AWSError(
+                    "ConflictException",
+                    f"Pipeline execution '{record.arn}' was ended by a Fail step and cannot be "
+                    "retried: start a new one.",
+                )
+            keep_steps(
+                record, {name: state for name, state in states.items() if not state.went_wrong}
+            )
+            _limit(record, params)
+            record.status = EXECUTING
+            record.body.pop("FailureReason", None)
+            record.private["RetryToken"] = token
+
+        record = self._change(caller, params, change)
+        if record.status == EXECUTING:
+            self._engine.start(record.key)
+        return {"PipelineExecutionArn": record.arn}
+
+    def update(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        """Change what an execution is called, and how many of its steps run at once."""
+
+        def change(record: Record) -> None:
+            for member in ("PipelineExecutionDisplayName", "PipelineExecutionDescription"):
+                if member in params:
+                    record.body[member] = params[member]
+            _limit(record, params)
+            record.body["LastModifiedBy"] = _NOBODY
+
+        record = self._change(caller, params, change)
+        self._engine.poke(record.key)
+        return {"PipelineExecutionArn": record.arn}
+
+    def delete_pipeline(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        """Delete a pipeline that executes nothing, and all its executions."""
+        with self._records.database.transaction():
+            pipeline = self._resources.get(caller, NOUN, params["PipelineName"])
+            executions = executions_of(self._records, pipeline)
+            for record in executions:
+                if record.status in UNDER_WAY:
+                    raise AWSError(
+                        "ConflictException",
+                        f"Pipeline '{pipeline.arn}' cannot be deleted while it executes: stop "
+                        f"'{record.arn}' first, which is in status {record.status}.",
+                    )
+            for record in executions:
+                self._records.delete(record.key)
+            self._records.delete(pipeline.key)
+        return {"PipelineArn": pipeline.arn}
+
+    def _change(
+        self, caller: Caller, params: dict[str, Any], change: Callable[[Record], None]
+    ) -> Record:
+        found = find_execution(self._records, caller, params["PipelineExecutionArn"])
+        return self._records.update(found.key, change)
+
+
+def _new(
+    caller: Caller,
+    pipeline: Record,
+    version: dict[str, Any],
+    params: dict[str, Any],
+    given: dict[str, Any],
+) -> Record:
+    """Return the record of a new execution."""
+    identifier = identifiers.token("")
+    name = pipeline.key.name
+    moment = now()
+    parallelism = params.get("ParallelismConfiguration") or pipeline.body.get(
+        "ParallelismConfiguration"
+    )
+    body = {
+        "PipelineArn": pipeline.arn,
+        "PipelineExecutionDisplayName": params.get(
+            "PipelineExecutionDisplayName", f"execution-{moment * 1000:.0f}"
+        ),
+        "PipelineExecutionDescription": params.get("PipelineExecutionDescription"),
+        "PipelineExperimentConfig": {
+            "ExperimentName": name.lower(),
+            "TrialName": identifier,
+        },
+        "ParallelismConfiguration": parallelism,
+        "PipelineVersionId": version["PipelineVersionId"],
+        "PipelineVersionAliases": version["PipelineVersionAliases"] or None,
+        "RoleArn": params.get("RoleArn") or pipeline.body["RoleArn"],
+        "CreatedBy": _NOBODY,
+        "LastModifiedBy": _NOBODY,
+    }
+    record = Record(
+        Key(caller.account, caller.region, KIND, f"{name}/{identifier}"),
+        f"{pipeline.arn}/execution/{identifier}",
+        moment,
+        moment,
+        EXECUTING,
+        {key: value for key, value in body.items() if value is not None},
+        {
+            "Pipeline": name,
+            "Id": identifier,
+            "Token": params["ClientRequestToken"],
+            "Parameters": given,
+        },
+    )
+    _limit(record, {"ParallelismConfiguration": parallelism})
+    keep_steps(record, {})
+    return record
+
+
+def _limit(record: Record, params: dict[str, Any]) -> None:
+    parallelism = params.get("ParallelismConfiguration")
+    if parallelism is not None:
+        record.body["ParallelismConfiguration"] = parallelism
+        record.private[_LIMIT] = parallelism[_LIMIT]

@@ -1,19 +1,20 @@
 """Pipelines and the versions of their definitions.
 
 Every definition that a pipeline gets is a version, numbered from 1; aliases name versions. It
-keeps definitions as texts and checks that they are JSON; it must not know what steps mean.
+keeps definitions as texts, and only those that could be executed; it must not know executions.
 """
 
-import json
 from typing import Any
 
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
+from local_sagemaker.pipelines import graph
+from local_sagemaker.pipelines.definition import Definition
 from local_sagemaker.plain_lists import PlainList
 from local_sagemaker.resources import Resources
 from local_sagemaker.s3.objects import Objects
-from local_sagemaker.store import Record, now
+from local_sagemaker.store import Key, Record, Records, now
 
 NOUN = "Pipeline"
 # botocore, CreatePipelineRequest.PipelineVersionAliases: "a version can have up to 10 aliases".
@@ -21,6 +22,7 @@ MAX_ALIASES = 10
 # botocore, PipelineDefinition: its greatest length.
 _LONGEST = 1048576
 _VERSIONS = "PipelineVersions"
+_TOKEN = "ClientRequestToken"
 _NOT_SHOWN = ("PipelineDefinitionS3Location", "PipelineVersionAliases")
 _LIST = PlainList(
     members=frozenset(),
@@ -48,7 +50,7 @@ class PipelineVersions:
         }
 
     def create(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        """Create a pipeline with its first version."""
+        """Create a pipeline with its first version; the same ClientRequestToken creates one."""
         definition = self._definition(caller, params)
         if definition is None:
             raise validation_exception(
@@ -57,14 +59,19 @@ class PipelineVersions:
         version = _version(1, definition, params.get("PipelineVersionAliases", []))
         _check_aliases([version])
         kept = {key: value for key, value in params.items() if key not in _NOT_SHOWN}
-        record = self._resources.create(
-            caller,
-            NOUN,
-            kept,
-            body={"PipelineDefinition": definition},
-            private={_VERSIONS: [version]},
-        )
-        return {"PipelineArn": record.arn}
+        token = params["ClientRequestToken"]
+        with self._resources.records.database.transaction():
+            key = self._resources.key(caller, NOUN, params["PipelineName"])
+            made = self._resources.records.get(key)
+            if made is None or made.private.get(_TOKEN) != token:
+                made = self._resources.create(
+                    caller,
+                    NOUN,
+                    kept,
+                    body={"PipelineDefinition": definition},
+                    private={_VERSIONS: [version], _TOKEN: token},
+                )
+        return {"PipelineArn": made.arn}
 
     def update(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         """Change a pipeline; a new definition is a new version."""
@@ -141,7 +148,7 @@ class PipelineVersions:
         if place is not None:
             text = self._read(caller, place)
         if text is not None:
-            _check(text)
+            graph.check(Definition.read(text))
         return text
 
     def _read(self, caller: Caller, place: dict[str, Any]) -> str:
@@ -192,6 +199,15 @@ def find_version(record: Record, params: dict[str, Any]) -> dict[str, Any]:
     raise AWSError("ResourceNotFound", f"Pipeline '{record.arn}' has no version {named}.")
 
 
+def executed_version(records: Records, execution: Record) -> dict[str, Any]:
+    """Return the version that an execution executes."""
+    key = execution.key
+    pipeline = records.get(Key(key.account, key.region, NOUN, execution.private["Pipeline"]))
+    if pipeline is None:
+        raise AWSError("ResourceNotFound", f"The pipeline of '{execution.arn}' was deleted.")
+    return find_version(pipeline, {"PipelineVersionId": execution.body["PipelineVersionId"]})
+
+
 def _version(number: int, definition: str, aliases: list[str]) -> dict[str, Any]:
     return {
         "PipelineVersionId": number,
@@ -213,12 +229,3 @@ def _check_aliases(versions: list[dict[str, Any]]) -> None:
             if alias in seen:
                 raise validation_exception(f"The alias {alias!r} is already in this pipeline.")
             seen.add(alias)
-
-
-def _check(text: str) -> None:
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise validation_exception(f"The PipelineDefinition is not JSON: {error}.") from error
-    if not isinstance(document, dict):
-        raise validation_exception("The PipelineDefinition must be a JSON object.")

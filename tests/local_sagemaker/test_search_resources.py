@@ -26,6 +26,7 @@ REFUSED = {
     "PipelineVersion",
 }
 # How each resource is made that the other tests of Search do not make.
+DEFINITION = '{"Version": "2020-12-01", "Steps": []}'
 MADE: dict[str, Callable[[Any, str], Any]] = {
     "FeatureGroup": lambda client, name: client.create_feature_group(
         FeatureGroupName=name,
@@ -61,7 +62,7 @@ MADE: dict[str, Callable[[Any, str], Any]] = {
         ModelPackageGroupName=name, Tags=TAGS
     ),
     "Pipeline": lambda client, name: client.create_pipeline(
-        PipelineName=name, RoleArn=ROLE, PipelineDefinition="{}", Tags=TAGS
+        PipelineName=name, RoleArn=ROLE, PipelineDefinition=DEFINITION, Tags=TAGS
     ),
     "Project": lambda client, name: client.create_project(ProjectName=name[:32], Tags=TAGS),
 }

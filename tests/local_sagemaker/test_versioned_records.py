@@ -171,22 +171,6 @@ def test_a_definition_may_lie_in_s3(client, s3, bucket, name):
     assert client.describe_pipeline(PipelineName=name)["PipelineDefinition"] == definition(7)
 
 
-def test_a_pipeline_has_no_executions(client, pipeline):
-    executions = client.list_pipeline_executions
-    assert executions(PipelineName=pipeline)["PipelineExecutionSummaries"] == []
-    refused(executions, "ResourceNotFound", PipelineName=f"{pipeline}-not")
-    message = refused(client.start_pipeline_execution, "NotImplemented", PipelineName=pipeline)
-    assert "StartPipelineExecution is not run locally" in message
-    arn = f"{ACCOUNT_ARN}:pipeline/{pipeline}/execution/abcdefghijkl"
-    for call in (
-        client.describe_pipeline_execution,
-        client.describe_pipeline_definition_for_execution,
-        client.list_pipeline_execution_steps,
-        client.list_pipeline_parameters_for_execution,
-    ):
-        refused(call, "ResourceNotFound", PipelineExecutionArn=arn)
-
-
 def test_features_are_described_and_annotated(client, name):
     client.create_feature_group(
         FeatureGroupName=name,
