@@ -7,7 +7,7 @@ service scope, the target header or the path. It must not know what an operation
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
@@ -26,8 +26,11 @@ from local_sagemaker.dispatch import JsonDispatcher, QueryDispatcher, RestJsonDi
 from local_sagemaker.errors import AWSError
 from local_sagemaker.faults.rules import Faults
 from local_sagemaker.faults.striking import answered
+from local_sagemaker.hosts import Hosts
 from local_sagemaker.identity import Caller, Identity
 from local_sagemaker.own_pages import PREFIX, OwnPages
+from local_sagemaker.portal.pages import PREFIX as PORTAL
+from local_sagemaker.portal.pages import Portal
 from local_sagemaker.protocol import Reply
 from local_sagemaker.request_log.observer import Observer
 from local_sagemaker.signatures import (
@@ -96,7 +99,9 @@ def create_app(
     identity: Identity,
     port: int,
     *,
+    hosts: Collection[str] = (),
     pages: OwnPages,
+    portal: Portal,
     faults: Faults,
     observer: Observer,
 ) -> Starlette:
@@ -113,14 +118,19 @@ def create_app(
         Whose signatures count.
     port
         The port that a Host header must name.
+    hosts
+        Further names under which a proxy leads people to the portal, and to nothing else;
+        ``.example.com`` is every name below it.
     pages
         The server's own.
+    portal
+        Where people answer.
     faults
         What goes wrong on purpose.
     observer
         Takes note of each request.
     """
-    router = _Router(services, identity, port, pages, faults)
+    router = _Router(services, identity, Hosts(port, hosts), pages, portal, faults)
     # An object and not a function: Starlette then leaves methods and errors to it.
     application = Starlette(routes=[Route("/{path:any}", _Front(router, observer))])
     application.state.connections = set()
@@ -146,25 +156,37 @@ class _Front:
             await answer(scope, receive, send)
         finally:
             path = raw_path(request)
-            if not path.startswith(PREFIX):
+            if not path.startswith((PREFIX, PORTAL)):
                 self._observer.note(request, path, answer, time.perf_counter() - started)
 
 
 class _Router:
     def __init__(
-        self, services: Services, identity: Identity, port: int, pages: OwnPages, faults: Faults
+        self,
+        services: Services,
+        identity: Identity,
+        hosts: Hosts,
+        pages: OwnPages,
+        portal: Portal,
+        faults: Faults,
     ) -> None:
         self._services = services
         self._identity = identity
+        self._hosts = hosts
         self._pages = pages
+        self._portal = portal
         self._faults = faults
-        self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
 
     async def __call__(self, request: Request) -> Response:
         path = raw_path(request)
         expected = expected_format(request, path)
         try:
-            self._check_host(request)
+            portal = self._hosts.portal_path(path)
+            # A bucket may be called "portal" too: its requests are signed.
+            if portal is not None and not _is_signed(request):
+                self._hosts.check_portal(request)
+                return await self._portal(request, portal)
+            self._hosts.check(request)
             if path.startswith(PREFIX):
                 return await self._pages(request, path)
             claim = authenticate(_signed(request), self._identity)
@@ -190,16 +212,6 @@ class _Router:
         except Exception as error:  # noqa: BLE001  (a client must never see a bare text or HTML)
             _LOG.exception("%s %s failed", request.method, path)
             return error_response(defect(error), request, expected)
-
-    def _check_host(self, request: Request) -> None:
-        # A page whose name was pointed at this machine must not get any further.
-        names = request.headers.getlist("host")
-        if len(names) != 1 or names[0].lower() not in self._hosts:
-            raise Refused(
-                "host",
-                "The local SageMaker answers to 127.0.0.1 and localhost only, whatever other name "
-                "leads to it.",
-            )
 
     async def _dispatch(
         self, request: Request, path: str, verified: Verified, body: bytes
@@ -231,6 +243,12 @@ class _Router:
             query = dict(parse_query(request.scope["query_string"]))
             answer = _bound(rest, caller, request.method, path, query, headers, body)
         return response(await run_in_threadpool(answer))
+
+
+def _is_signed(request: Request) -> bool:
+    query: bytes = request.scope["query_string"]
+    presigned = b"X-Amz-Signature=" in query or b"AWSAccessKeyId=" in query
+    return presigned or request.headers.get("authorization", "").startswith("AWS")
 
 
 def raw_path(request: Request) -> str:

@@ -60,6 +60,11 @@ class LocalSageMaker:
         return self._home.path
 
     @property
+    def portal_url(self) -> str:
+        """The link that opens the review portal; it carries the access code."""
+        return str(self.status()["review"]["url"])
+
+    @property
     def environment(self) -> dict[str, str]:
         """The variables that point a client at the running server."""
         return self._home.environment(self.url)
@@ -214,6 +219,7 @@ class LocalSageMaker:
                 "Account": f"{state['account']} ({state['region']})",
                 "Jobs": _counted(state["jobs"]),
                 "Endpoints": _counted(state["endpoints"]),
+                "Tasks for people": f"{state['review']['available']} waiting",
             }
             if state["faults"]:
                 rows["Faults on purpose"] = "; ".join(map(describe, state["faults"]))

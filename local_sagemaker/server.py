@@ -56,6 +56,8 @@ from local_sagemaker.pipelines.step_run import Services as PipelineServices
 from local_sagemaker.pipelines.versions import PipelineVersions
 from local_sagemaker.pipelines.views import ExecutionViews
 from local_sagemaker.policies import Policies
+from local_sagemaker.portal.access import open_access
+from local_sagemaker.portal.pages import Portal
 from local_sagemaker.processing.jobs import ProcessingJobs
 from local_sagemaker.protocol import JsonProtocol, RestJsonProtocol, service_model
 from local_sagemaker.query_protocol import QueryProtocol
@@ -166,6 +168,7 @@ class Server:
         self.human_review = HumanReview(
             Surroundings(settings, self.resources, self.objects, self.identity)
         )
+        self.portal = Portal(self.human_review, open_access(settings.home), settings.url)
         self.requests = RequestStatistics()
         self.status = ServerStatus(
             settings,
@@ -175,6 +178,7 @@ class Server:
             endpoints=self.endpoints.statistics,
             faults=self.faults,
             requests=self.requests,
+            review=self.portal.status,
         )
         # Last, because their threads would outlive a server that does not come to be.
         self.request_log = RequestLog(settings.home)
@@ -191,6 +195,8 @@ class Server:
             self._services(),
             self.identity,
             self.settings.port,
+            hosts=self.settings.portal_hosts,
+            portal=self.portal,
             pages=OwnPages(
                 self._token,
                 self.status,

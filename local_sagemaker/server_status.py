@@ -43,6 +43,8 @@ class ServerStatus:
         What goes wrong on purpose.
     requests
         The figures of the operations.
+    review
+        Returns the portal's ``url``, and how many tasks are ``available`` and ``held``.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class ServerStatus:
         endpoints: Callable[[], Iterable[dict[str, Any]]],
         faults: Faults,
         requests: RequestStatistics,
+        review: Callable[[], dict[str, Any]],
     ) -> None:
         self._settings = settings
         self._version = version
@@ -63,6 +66,7 @@ class ServerStatus:
         self._endpoints = endpoints
         self._faults = faults
         self._requests = requests
+        self._review = review
         self._started = time.time()
 
     def __call__(self) -> dict[str, Any]:
@@ -77,7 +81,9 @@ class ServerStatus:
             ``waiting`` jobs); ``jobs``, of each ``kind``, ``name``, ``status``, ``created``,
             ``account`` and ``region``; ``endpoints``, of each the same, ``config`` and
             ``variants`` with their figures (`Endpoints.statistics`); ``faults`` that can still
-            strike (`Faults.list`); ``requests`` by operation (`RequestStatistics.summary`).
+            strike (`Faults.list`); ``requests`` by operation (`RequestStatistics.summary`);
+            ``review``, of human review: ``url`` opens the portal with its access code,
+            ``available`` answers nobody is giving yet, ``held`` tasks somebody is in.
         """
         now = time.time()
         return {
@@ -99,6 +105,7 @@ class ServerStatus:
             "endpoints": [_endpoint(figures) for figures in self._endpoints()],
             "faults": [fault for fault in self._faults.list() if fault["active"]],
             "requests": self._requests.summary(),
+            "review": self._review(),
         }
 
     def _jobs(self, kind: str) -> list[dict[str, Any]]:

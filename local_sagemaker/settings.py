@@ -67,6 +67,8 @@ class Settings:
         Of the first caller; further accounts come to be by AssumeRole.
     max_jobs
         How many jobs run at once; further ones wait.
+    portal_hosts
+        Further names under which a proxy leads people to the review portal.
     """
 
     home: Path
@@ -75,6 +77,7 @@ class Settings:
     account: str = ACCOUNT
     region: str = REGION
     max_jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+    portal_hosts: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:

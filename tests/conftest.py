@@ -7,14 +7,18 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.run_folder import sweep
 from local_sagemaker.settings import default_run_dir
+
+if TYPE_CHECKING:
+    from tests.portal_support import Join
 
 pytest_plugins = ["local_sagemaker.pytest_plugin", "pytester"]
 
@@ -50,6 +54,21 @@ def local(local_sagemaker: LocalSageMaker) -> LocalSageMaker:
 def fresh(fresh_local_sagemaker: LocalSageMaker) -> LocalSageMaker:
     """Return a server of this test's own, for tests that stop or break it."""
     return fresh_local_sagemaker
+
+
+@pytest.fixture
+def join() -> "Iterator[Join]":
+    """Return what signs a worker in at a server's portal."""
+    from tests.portal_support import Reviewer
+
+    with ExitStack() as joined:
+
+        def sign_in(local: LocalSageMaker, name: str = "", base: str = "") -> Reviewer:
+            reviewer = Reviewer(local, name, base)
+            joined.callback(reviewer.close)
+            return reviewer
+
+        yield sign_in
 
 
 @pytest.fixture(scope="session", autouse=True)

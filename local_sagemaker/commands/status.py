@@ -37,6 +37,7 @@ def _lines(state: dict[str, Any], now: float) -> Iterator[str]:
     yield f"  memory   {size(memory['server'])}, jobs and endpoints {size(memory['containers'])}"
     yield from _jobs(state, now)
     yield from _endpoints(state["endpoints"], now)
+    yield from _review(state["review"])
     if state["faults"]:
         yield f"Faults set on purpose: {len(state['faults'])}"
         for fault in state["faults"]:
@@ -67,6 +68,13 @@ def _endpoints(endpoints: list[dict[str, Any]], now: float) -> Iterator[str]:
             if variant["trouble"]:
                 yield f"      {variant['trouble']}"
     yield from more
+
+
+def _review(review: dict[str, Any]) -> Iterator[str]:
+    held = f", {review['held']} in hand" if review["held"] else ""
+    yield f"Review: {review['available'] or 'no'} tasks wait{held}"
+    # A link is there to be opened, so it is never cut.
+    yield f"  portal   {review['url']}"
 
 
 def _requests(requests: list[dict[str, Any]]) -> Iterator[str]:
@@ -102,7 +110,7 @@ def _state_line(item: dict[str, Any], now: float) -> str:
 
 
 def _cut(line: str) -> str:
-    if len(line) <= WIDTH or line.startswith("  home "):
+    if len(line) <= WIDTH or line.startswith(("  home ", "  portal ")):
         return line
     return line[: WIDTH - 3] + "..."
 

@@ -31,6 +31,7 @@ KEYS = {
     "endpoints",
     "faults",
     "requests",
+    "review",
 }
 ITEM = {"kind", "name", "status", "created", "account", "region"}
 
@@ -162,6 +163,7 @@ def example() -> dict[str, Any]:
         "endpoints": [endpoint],
         "faults": [fault],
         "requests": requests,
+        "review": {"url": "http://127.0.0.1:1/portal/#code=a-b", "available": 3, "held": 1},
     }
 
 
@@ -181,6 +183,8 @@ def test_the_card() -> None:
     assert lines[7].split() == ["Completed", "job-1", "1", "h", "ago"]
     text = "\n".join(lines)
     assert "and 4 older ones" in text
+    assert "Review: 3 tasks wait, 1 in hand" in lines
+    assert "  portal   http://127.0.0.1:1/portal/#code=a-b" in lines
     assert "1/2 up, 1234 requests, 2 4xx, 1 5xx, p50 1.2 ms, p95 4.5 ms" in text
     assert "Faults set on purpose: 1" in text
     assert "Requests: 1134, 66 failed" in text
@@ -194,6 +198,8 @@ def test_the_card_of_one_that_has_done_nothing() -> None:
     assert card(state).splitlines()[5:] == [
         "Jobs: none (0 of 2 slots in use, 0 waiting)",
         "Endpoints: none",
+        "Review: 3 tasks wait, 1 in hand",
+        "  portal   http://127.0.0.1:1/portal/#code=a-b",
         "Requests: none",
     ]
 
