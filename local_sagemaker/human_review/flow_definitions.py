@@ -5,6 +5,7 @@ It knows requests and records of flow definitions; it must not know workers or a
 
 import contextlib
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from local_sagemaker.errors import AWSError, validation_exception
@@ -47,6 +48,8 @@ class FlowDefinitions:
         Who answers.
     alarm
         Woken when one of them becomes active.
+    clock
+        Returns the time in seconds since the epoch.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class FlowDefinitions:
         outputs: Outputs,
         workteams: Workteams,
         alarm: Alarm,
+        clock: Callable[[], float] = now,
     ) -> None:
         self._resources = resources
         self._flows = flows
@@ -64,6 +68,7 @@ class FlowDefinitions:
         self._outputs = outputs
         self._workteams = workteams
         self._alarm = alarm
+        self._clock = clock
         self._lock = threading.Lock()
         # Those whose status changes by itself: when each becomes active, and those that go.
         self._active_at: dict[Key, float] = {}
@@ -90,7 +95,7 @@ class FlowDefinitions:
 
     def go_on(self) -> float:
         """Change the statuses that are due; return when the next one is, or infinity."""
-        moment = now()
+        moment = self._clock()
         with self._lock:
             due = [key for key, when in self._active_at.items() if when <= moment]
             deleting = list(self._deleting.items())
@@ -126,7 +131,7 @@ class FlowDefinitions:
             region=caller.region,
             name=params["FlowDefinitionName"],
             arn=self._resources.arn(caller, NOUN, params["FlowDefinitionName"]),
-            created=now(),
+            created=self._clock(),
             title=config["TaskTitle"],
             description=config["TaskDescription"],
             keywords=tuple(config.get("TaskKeywords", ())),
@@ -143,7 +148,7 @@ class FlowDefinitions:
         with self._resources.records.database.transaction():
             record = self._resources.create(caller, NOUN, params, status=INITIALIZING, body=shown)
             self._flows.add(flow)
-        active = record.created + _INITIALIZING_SECONDS
+        active = flow.created + _INITIALIZING_SECONDS
         with self._lock:
             self._active_at[record.key] = active
         self._alarm.at(active)

@@ -3,6 +3,7 @@
 It knows every module of this package; it must not do anything itself.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from local_sagemaker.human_review.flow_definitions import FlowDefinitions
@@ -22,6 +23,7 @@ from local_sagemaker.operations import Handler
 from local_sagemaker.resources import Resources
 from local_sagemaker.s3.objects import Objects
 from local_sagemaker.settings import Settings
+from local_sagemaker.store import now
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,10 @@ class HumanReview:
         The server.
     outputs
         Where answers go; the server's own S3 if None.
+    presence
+        How long a page that is not heard of keeps its task.
+    clock
+        Returns the time in seconds since the epoch.
 
     Attributes
     ----------
@@ -54,24 +60,30 @@ class HumanReview:
         How a task looks.
     """
 
-    def __init__(self, around: Surroundings, outputs: Outputs | None = None) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        outputs: Outputs | None = None,
+        presence: Presence | None = None,
+        clock: Callable[[], float] = now,
+    ) -> None:
         settings, resources = around.settings, around.resources
         database = resources.records.database
         local = LocalOutputs(around.objects, around.identity, settings.url)
         outputs = outputs or local
         portal = f"127.0.0.1:{settings.port}/portal"
         issuer = f"http://{portal}"
-        self._keeper = TimeKeeper("human review")
+        self._keeper = TimeKeeper("human review", clock)
         self.workers = Workers(database, settings.account, settings.region)
         self.templates = Templates(outputs)
         flows = Flows(database)
-        self._loops = Loops(database, flows, outputs, issuer, self._keeper)
-        self._presence = Presence()
-        self.worklist = Worklist(database, self._loops, self._presence, self._keeper)
+        self._loops = Loops(database, flows, outputs, issuer, self._keeper, clock)
+        self._presence = presence or Presence()
+        self.worklist = Worklist(database, self._loops, self._presence, self._keeper, clock)
         self._workteams = Workteams(resources, portal, issuer)
         self._task_uis = TaskUis(resources, around.objects, local, self.templates)
         self._definitions = FlowDefinitions(
-            resources, flows, self._loops, outputs, self._workteams, self._keeper
+            resources, flows, self._loops, outputs, self._workteams, self._keeper, clock
         )
         self._human_loops = HumanLoops(
             database, self._definitions, flows, self._loops, self._task_uis, self.templates
@@ -95,6 +107,10 @@ class HumanReview:
         self.worklist.recover()
         self._definitions.recover()
         self._keeper.start([self._end_assignments, self._end_loops, self._definitions.go_on])
+
+    def look(self) -> None:
+        """Look at the clock now, because it was set."""
+        self._keeper.at(float("-inf"))
 
     def close(self) -> None:
         """Stop; what is under way goes on at the next start."""

@@ -1,0 +1,135 @@
+"""Servers that are killed in the middle of a review: what was acknowledged is there, once."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local_sagemaker.human_review_support import ANSWER, Review, until
+
+pytestmark = pytest.mark.slow
+
+# Another distribution's package `tests` would win over ours, which has no `__init__`.
+OURS = """
+import sys, types
+tests = sys.modules["tests"] = types.ModuleType("tests")
+tests.__path__ = [sys.argv[2]]
+"""
+# Ends between the commit of the last answer and the writing of the output.
+HANGING = """
+import sys, time
+from pathlib import Path
+from tests.local_sagemaker.human_review_support import ANSWER, Review
+
+class Hanging:
+    def check(self, owner, location): pass
+    def read_access(self, owner, location, seconds): raise NotImplementedError
+    def put(self, owner, location, data, kms_key):
+        print(name, flush=True)
+        time.sleep(600)
+
+review = Review(Path(sys.argv[1]), lambda _: Hanging())
+name = review.start(review.flow())
+ada = review.worker()
+review.worklist.submit(ada, review.take(ada).id, ANSWER)
+"""
+# Four workers, each of whom says which loop's answer was acknowledged.
+BUSY = """
+import sys, threading
+from pathlib import Path
+from tests.local_sagemaker.human_review_support import ANSWER, Review
+
+review = Review(Path(sys.argv[1]))
+flow = review.flow(2)
+for number in range(60):
+    print("started", review.start(flow, {"taskObject": number}), flush=True)
+
+def work(name):
+    worker = review.worker(name)
+    while jobs := review.worklist.jobs(worker):
+        assignment = review.worklist.take(worker, jobs[0].id)
+        if assignment is not None:
+            review.worklist.submit(worker, assignment.id, {"by": name})
+            print("answered", assignment.loop_name, name, flush=True)
+
+for name in "Ada Bob Eve Dan".split():
+    threading.Thread(target=work, args=(name,)).start()
+"""
+
+
+@pytest.fixture
+def killed(tmp_path: Path, repository: Path) -> Iterator["Killed"]:
+    killed = Killed(tmp_path, repository)
+    yield killed
+    killed.end()
+
+
+class Killed:
+    """A process that is killed, and what it said before."""
+
+    def __init__(self, home: Path, repository: Path) -> None:
+        self.home = home
+        self._repository = repository
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(self, code: str, lines: int) -> list[str]:
+        """Run code until it has said so many lines; return all that it said."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", OURS + code, str(self.home), str(self._repository / "tests")],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(self._repository)},
+        )
+        assert self._process.stdout is not None
+        said = [self._process.stdout.readline().strip() for _ in range(lines)]
+        self._process.send_signal(signal.SIGKILL)
+        said += [line.strip() for line in self._process.stdout if line.endswith("\n")]
+        return said
+
+    def end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+
+
+def test_an_output_that_was_not_written_yet_is_written_at_the_next_start(killed: Killed) -> None:
+    (name,) = killed.run(HANGING, 1)
+    review = Review(killed.home)
+    try:
+        until(lambda: review.status(name) == "Completed")
+        (answer,) = review.output(name)["humanAnswers"]
+        assert answer["answerContent"] == ANSWER
+    finally:
+        review.close()
+
+
+@pytest.mark.parametrize("answers", [1, 37, 90])
+def test_no_task_is_lost_or_doubled(killed: Killed, answers: int) -> None:
+    said = [line.split() for line in killed.run(BUSY, 60 + answers)]
+    names = [words[1] for words in said if words[0] == "started"]
+    acknowledged = Counter((words[1], words[2]) for words in said if words[0] == "answered")
+    assert len(names) == 60
+    review = Review(killed.home)
+    try:
+        for worker in map(review.worker, ("Ada", "Bob", "Eve", "Dan")):
+            while jobs := review.worklist.jobs(worker):
+                assignment = review.worklist.take(worker, jobs[0].id)
+                if assignment is None:
+                    break
+                review.worklist.submit(worker, assignment.id, {"by": worker.name})
+        until(lambda: all(review.status(name) == "Completed" for name in names))
+        given = Counter(
+            (name, answer["answerContent"]["by"])
+            for name in names
+            for answer in review.output(name)["humanAnswers"]
+        )
+        assert Counter(name for name, _ in given.elements()) == dict.fromkeys(names, 2)
+        assert set(given.values()) == {1}
+        assert acknowledged <= given
+    finally:
+        review.close()
