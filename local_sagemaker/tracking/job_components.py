@@ -1,30 +1,42 @@
-"""The trial component that every training job has: what it was asked, how it went, its metrics.
+"""The trial component that every training and processing job has: what was asked, how it went.
 
-It is called ``<job>-aws-training-job`` and follows the job's record, in the same transaction. Which
-members it has is what public notebooks and the SDK's tests show of the service's. It must not know
-how a job is run.
+It is called ``<job>-aws-training-job``, or ``-aws-processing-job``, and follows the job's record in
+the same transaction. It must not know how a job is run.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from local_sagemaker.errors import AWSError
 from local_sagemaker.store import Key, Record, Records, now
+from local_sagemaker.tracking import job_contents
 from local_sagemaker.tracking.metric_series import LARGEST_VALUE, MetricSeries, Point
 from local_sagemaker.tracking.trial_members import TrialMembers
 
-JOB = "TrainingJob"
 NOUN = "TrialComponent"
-SUFFIX = "-aws-training-job"
-# botocore: the greatest lengths of TrialComponentStatus.Message and of an artifact's MediaType.
-_LONGEST_MESSAGE = 1024
-_LONGEST_MEDIA_TYPE = 64
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How the components of a kind of jobs are called, and what they say."""
+
+    suffix: str
+    source: str
+    content: Callable[[Record], dict[str, Any]]
+
+
+_KINDS = {
+    "TrainingJob": _Kind("-aws-training-job", "SageMakerTrainingJob", job_contents.training),
+    "ProcessingJob": _Kind(
+        "-aws-processing-job", "SageMakerProcessingJob", job_contents.processing
+    ),
+}
 _NOBODY: dict[str, Any] = {}
 
 
 class JobComponents:
-    """Keeps the components of training jobs up to date.
+    """Keeps the components of jobs up to date.
 
     Parameters
     ----------
@@ -38,7 +50,8 @@ class JobComponents:
         self._records = records
         self._series = series
         self._members = TrialMembers(records.database)
-        records.watch(JOB, self._follow)
+        for noun in _KINDS:
+            records.watch(noun, self._follow)
 
     def log(self, job: Key, points: Sequence[tuple[str, float, float]]) -> None:
         """Add values of metrics to a job's component.
@@ -62,7 +75,7 @@ class JobComponents:
         """Bring a job's component up to date, within the transaction that writes the job."""
         key = _key(job.key)
         component = self._records.get(key)
-        body = _content(job)
+        body = _KINDS[job.key.kind].content(job)
         if component is None:
             self._add(key, job, body)
         elif component.body.get("Source", {}).get("SourceArn") != job.arn:
@@ -79,7 +92,8 @@ class JobComponents:
     def _add(self, key: Key, job: Record, body: dict[str, Any]) -> None:
         moment = now()
         config = job.body.get("ExperimentConfig", {})
-        name = f"{job.key.name}{SUFFIX}"
+        kind = _KINDS[job.key.kind]
+        name = f"{job.key.name}{kind.suffix}"
         component = Record(
             key=key,
             arn=f"{_prefix(job)}:experiment-trial-component/{key.name}",
@@ -88,7 +102,7 @@ class JobComponents:
             body=body
             | {
                 "DisplayName": config.get("TrialComponentDisplayName", name),
-                "Source": {"SourceArn": job.arn, "SourceType": "SageMakerTrainingJob"},
+                "Source": {"SourceArn": job.arn, "SourceType": kind.source},
                 "CreationTime": moment,
                 "CreatedBy": _NOBODY,
                 "LastModifiedBy": _NOBODY,
@@ -127,73 +141,8 @@ class JobComponents:
 
 def _key(job: Key) -> Key:
     # Names of trial components ignore case, and are kept in lower case.
-    return Key(job.account, job.region, NOUN, f"{job.name}{SUFFIX}".lower())
+    return Key(job.account, job.region, NOUN, f"{job.name}{_KINDS[job.kind].suffix}".lower())
 
 
 def _prefix(job: Record) -> str:
     return f"arn:aws:sagemaker:{job.key.region}:{job.key.account}"
-
-
-def _content(job: Record) -> dict[str, Any]:
-    """Return what a component says about its job."""
-    body = job.body
-    words = (
-        f"Status: {job.status}, secondary status: {body.get('SecondaryStatus')}, failure reason: "
-        f"{body.get('FailureReason', '')}."
-    )
-    content = {
-        "Status": {"PrimaryStatus": job.status, "Message": words[:_LONGEST_MESSAGE]},
-        "Parameters": _parameters(body),
-        "InputArtifacts": _inputs(body),
-        "OutputArtifacts": _outputs(job),
-    }
-    for shown, moment in (("StartTime", "TrainingStartTime"), ("EndTime", "TrainingEndTime")):
-        if moment in body:
-            content[shown] = body[moment]
-    return content
-
-
-def _parameters(body: dict[str, Any]) -> dict[str, Any]:
-    cluster = body.get("ResourceConfig", {})
-    own = {
-        "SageMaker.ImageUri": body.get("AlgorithmSpecification", {}).get("TrainingImage"),
-        "SageMaker.InstanceCount": cluster.get("InstanceCount"),
-        "SageMaker.InstanceType": cluster.get("InstanceType"),
-        "SageMaker.VolumeSizeInGB": cluster.get("VolumeSizeInGB"),
-    }
-    values = {**body.get("HyperParameters", {}), **own}
-    return {name: _parameter(value) for name, value in values.items() if value is not None}
-
-
-def _parameter(value: str | float) -> dict[str, Any]:
-    """Return a parameter: a number where the text is one, as the service does."""
-    try:
-        number = float(value)
-    except ValueError:
-        return {"StringValue": value}
-    return {"NumberValue": number} if math.isfinite(number) else {"StringValue": str(value)}
-
-
-def _inputs(body: dict[str, Any]) -> dict[str, Any]:
-    artifacts = {}
-    for channel in body.get("InputDataConfig", ()):
-        source = channel.get("DataSource", {}).get("S3DataSource")
-        if source is None:
-            continue
-        artifact = {"Value": source["S3Uri"]}
-        if 0 < len(channel.get("ContentType", "")) <= _LONGEST_MEDIA_TYPE:
-            artifact["MediaType"] = channel["ContentType"]
-        artifacts[channel["ChannelName"]] = artifact
-    return artifacts
-
-
-def _outputs(job: Record) -> dict[str, Any]:
-    """Return where results are: the model once the job is over and has left one."""
-    artifacts = {}
-    if job.status in ("Completed", "Stopped"):
-        model = job.body["ModelArtifacts"]["S3ModelArtifacts"]
-        artifacts["SageMaker.ModelArtifact"] = {"Value": model}
-    hook = job.body.get("DebugHookConfig", {}).get("S3OutputPath")
-    if hook is not None:
-        artifacts["SageMaker.DebugHookOutput"] = {"Value": hook}
-    return artifacts

@@ -338,3 +338,34 @@ def test_the_status_knows_the_job(local: LocalSageMaker, jobs: Processing) -> No
     jobs.completed(name)
     (shown,) = [job for job in local.status()["jobs"] if job["name"] == name]
     assert (shown["kind"], shown["status"]) == ("ProcessingJob", "Completed")
+
+
+def test_the_job_has_a_trial_component(jobs: Processing) -> None:
+    sagemaker, trial = jobs.sagemaker, f"trial-{uuid.uuid4().hex[:8]}"
+    sagemaker.create_experiment(ExperimentName=trial)
+    sagemaker.create_trial(TrialName=trial, ExperimentName=trial)
+    rows, output = jobs.put("trial/rows.csv", "a"), jobs.output()
+    name = jobs.process(
+        ["true"],
+        inputs=[source("rows", rows)],
+        outputs=[output],
+        ExperimentConfig={"TrialName": trial, "TrialComponentDisplayName": "split"},
+    )
+    job = jobs.completed(name)
+    component = sagemaker.describe_trial_component(TrialComponentName=f"{name}-aws-processing-job")
+    assert component["DisplayName"] == "split"
+    assert component["Source"]["SourceType"] == "SageMakerProcessingJob"
+    assert component["Source"]["SourceArn"] == job["ProcessingJobArn"]
+    assert component["Status"]["PrimaryStatus"] == "Completed"
+    assert component["StartTime"] == job["ProcessingStartTime"]
+    assert component["EndTime"] == job["ProcessingEndTime"]
+    assert component["Parameters"]["SageMaker.InstanceType"] == {"StringValue": "ml.m5.xlarge"}
+    assert component["InputArtifacts"] == {"rows": {"Value": rows}}
+    assert component["OutputArtifacts"] == {"output": {"Value": output["S3Output"]["S3Uri"]}}
+    listed = sagemaker.list_trial_components(TrialName=trial)["TrialComponentSummaries"]
+    assert [item["TrialComponentName"] for item in listed] == [component["TrialComponentName"]]
+    message = refused(
+        "ResourceNotFound",
+        lambda: jobs.process(["true"], ExperimentConfig={"TrialName": f"{trial}-not"}),
+    )
+    assert "does not exist" in message
