@@ -1,4 +1,4 @@
-"""The labs' data: Banking77, few-shot samples of it, and New Year's resolutions.
+"""The labs' data: Banking77, few-shot samples of it, New Year's resolutions, film reviews.
 
 It knows tables of ``text`` and ``label``; it must not know what is trained on them.
 """
@@ -16,6 +16,7 @@ from workshop_utils.display import rows
 COLUMNS = ["text", "label"]
 DATA = Path(__file__).resolve().parent.parent / "data" / "banking77"
 RESOLUTIONS = DATA.parent / "resolutions"
+REVIEWS = DATA.parent / "reviews"
 
 HUB_NAME = "PolyAI/banking77"
 HUB_REVISION = "refs/convert/parquet"
@@ -107,6 +108,25 @@ def resolution_categories() -> dict[str, str]:
     """Return what each category of the resolutions means, by its name."""
     frame = pd.read_csv(RESOLUTIONS / "categories.csv", dtype=str, keep_default_na=False)
     return dict(zip(frame["label"], frame["description"], strict=True))
+
+
+def film_reviews(split: Literal["train", "test", "traffic"]) -> pd.DataFrame:
+    """Return film reviews, written for this workshop.
+
+    Parameters
+    ----------
+    split
+        ``train`` to begin with, ``test`` to compare models on, ``traffic`` for what an endpoint is
+        asked.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``id, text, label, kind``: the label is ``positive`` or ``negative``, the kind ``clear``,
+        ``mixed`` or ``ironic``.
+    """
+    frame = pd.read_csv(REVIEWS / "reviews.csv", dtype=str, keep_default_na=False)
+    return frame[frame["split"] == split].drop(columns="split").reset_index(drop=True)
 
 
 def real_distribution() -> pd.DataFrame:

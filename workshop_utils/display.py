@@ -5,7 +5,7 @@ It knows HTML; it must not call AWS itself.
 
 import html
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,66 @@ def rows(frame: pd.DataFrame) -> "Styler":
         .format(precision=3, escape="html")
         .set_table_styles([{"selector": "th, td", "props": left}])
     )
+
+
+class Live:
+    """Something that is shown again and again as it changes: one output that is replaced.
+
+    Outside a notebook the lines that are new are printed instead.
+    """
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._shown: Mapping[str, str] = {}
+        self._lines: set[str] = set()
+
+    def show(self, page: str, lines: Iterable[str]) -> None:
+        """Show what it looks like now.
+
+        Parameters
+        ----------
+        page
+            HTML, for a notebook.
+        lines
+            The same for a terminal, without what changes all the time.
+        """
+        if _in_notebook():
+            self._replace({"text/html": page, "text/plain": "\n".join(lines)})
+            return
+        for line in lines:
+            if line not in self._lines:
+                print(line, flush=True)
+                self._lines.add(line)
+
+    def _replace(self, data: Mapping[str, str]) -> None:
+        from IPython.display import display
+
+        if self._handle is None:
+            self._handle = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        elif data != self._shown:
+            self._handle.update(data, raw=True)
+        self._shown = data
+
+
+def progress(title: str, done: int, total: int, note: str = "") -> str:
+    """Return a bar of what is done as HTML."""
+    share = done / total if total else 1.0
+    bar = (
+        "<div style='background:#d0d4da;width:22em;height:.7em;border-radius:.35em'>"
+        f"<div style='background:#2a7d4f;width:{share:.0%};height:100%;border-radius:.35em'>"
+        "</div></div>"
+    )
+    words = f"<b>{html.escape(title)}</b>: {done} of {total}"
+    return f"<div>{words} {html.escape(note)}{bar}</div>"
+
+
+def _in_notebook() -> bool:
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    shell = get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
 
 
 @dataclass(frozen=True)

@@ -14,91 +14,22 @@ from botocore.exceptions import ClientError
 
 from workshop_utils import instances
 from workshop_utils.display import card
+from workshop_utils.hosting import EndpointFailed, Hosting, Serverless, inference_image
 from workshop_utils.session import PREFIX, Session
 
-# What jobs write today is read by transformers 5 only. Studio's SDK (3.12) knows no image that has
-# it, although its registry does; the URI differs in the version alone.
-_TRANSFORMERS = "5.5.3"
-_KNOWN_TO_EVERY_SDK = "4.51.3"
-_PYTORCH = "pytorch2.6.0"
-# Before it answers, the container installs the model's requirements from the internet.
-_STARTUP_SECONDS = 600
+__all__ = [
+    "Endpoint",
+    "EndpointFailed",
+    "Hosting",
+    "Serverless",
+    "deploy",
+    "in_service",
+    "inference_image",
+    "serve",
+    "settled",
+]
+
 _RUNNING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
-VARIANT = "AllTraffic"
-
-
-class EndpointFailed(Exception):
-    """An endpoint did not come into service; the message has the reason it gave."""
-
-
-def inference_image(region: str, instance_type: str) -> str:
-    """Return the URI of the Hugging Face inference image, the same one with every SDK.
-
-    Raises
-    ------
-    EndpointFailed
-        When there is none for the region or the instance type.
-    """
-    from sagemaker.core import image_uris
-
-    try:
-        uri: str = image_uris.retrieve(
-            framework="huggingface",
-            region=region,
-            version=_KNOWN_TO_EVERY_SDK,
-            base_framework_version=_PYTORCH,
-            py_version="py312",
-            instance_type=instance_type,
-            image_scope="inference",
-        )
-    except ValueError as error:
-        raise EndpointFailed(
-            f"No Hugging Face inference image fits {instance_type} in {region}: {error}"
-        ) from error
-    return uri.replace(f"transformers{_KNOWN_TO_EVERY_SDK}", f"transformers{_TRANSFORMERS}")
-
-
-@dataclass(frozen=True)
-class Serverless:
-    """An endpoint without machines of one's own: billed per request, and slow after a pause.
-
-    It has no GPU, no VPC and no network isolation.
-
-    Attributes
-    ----------
-    memory_mb
-        1024 to 6144, in steps of 1024.
-    max_concurrency
-        Requests at once, 1 to 200.
-    """
-
-    memory_mb: int = 6144
-    max_concurrency: int = 1
-
-
-@dataclass(frozen=True)
-class Hosting:
-    """What an endpoint runs on.
-
-    Attributes
-    ----------
-    instance_type, instance_count
-        The machines, billed until the endpoint is deleted.
-    serverless
-        Instead of machines.
-    kms_key
-        Encrypts the machines' disks.
-    startup_seconds, download_seconds
-        How long the container and the model's data may take; None: the service's default for the
-        latter.
-    """
-
-    instance_type: str = instances.CPU
-    instance_count: int = 1
-    serverless: Serverless | None = None
-    kms_key: str | None = None
-    startup_seconds: int = _STARTUP_SECONDS
-    download_seconds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -195,7 +126,7 @@ class Endpoint:
     def withdraw(self) -> None:
         """Delete the endpoint and its configuration, and wait; the model stays."""
         client = self.session.client("sagemaker")
-        status = _settled(self)
+        status = settled(self)
         if status not in (None, "Deleting"):
             client.delete_endpoint(EndpointName=self.name)
         if status is not None:
@@ -269,7 +200,7 @@ def in_service(endpoint: Endpoint) -> bool:
 
     What an earlier call made under its name then need not be made again.
     """
-    if _settled(endpoint) != "InService":
+    if settled(endpoint) != "InService":
         return False
     print(f"Endpoint {endpoint.name} is already in service")
     return True
@@ -299,12 +230,7 @@ def serve(
     client = session.client("sagemaker")
     marks = [dict(tag) for tag in (session.tags if tags is None else tags)]
     try:
-        client.create_endpoint_config(
-            EndpointConfigName=endpoint.name,
-            ProductionVariants=[_variant(endpoint.name, hosting)],
-            Tags=marks,
-            **({"KmsKeyId": hosting.kms_key} if hosting.kms_key else {}),
-        )
+        client.create_endpoint_config(**hosting.configuration(endpoint.name, endpoint.name, marks))
         client.create_endpoint(
             EndpointName=endpoint.name, EndpointConfigName=endpoint.name, Tags=marks
         )
@@ -314,7 +240,7 @@ def serve(
             f"{endpoint.name} was refused: {error}. With ResourceLimitExceeded, ask for a higher "
             f"quota of '{hosting.instance_type} for endpoint usage', or pass another instance_type."
         ) from error
-    status = _settled(endpoint)
+    status = settled(endpoint)
     if status != "InService":
         state = client.describe_endpoint(EndpointName=endpoint.name)
         reason = state.get("FailureReason", "no reason given")
@@ -322,25 +248,7 @@ def serve(
         raise EndpointFailed(f"{endpoint.name} is {status}: {reason}")
 
 
-def _variant(model: str, hosting: Hosting) -> dict[str, Any]:
-    variant: dict[str, Any] = {"VariantName": VARIANT, "ModelName": model}
-    if hosting.serverless is not None:
-        return variant | {
-            "ServerlessConfig": {
-                "MemorySizeInMB": hosting.serverless.memory_mb,
-                "MaxConcurrency": hosting.serverless.max_concurrency,
-            }
-        }
-    if hosting.download_seconds is not None:
-        variant["ModelDataDownloadTimeoutInSeconds"] = hosting.download_seconds
-    return variant | {
-        "InstanceType": hosting.instance_type,
-        "InitialInstanceCount": hosting.instance_count,
-        "ContainerStartupHealthCheckTimeoutInSeconds": hosting.startup_seconds,
-    }
-
-
-def _settled(endpoint: Endpoint) -> str | None:
+def settled(endpoint: Endpoint) -> str | None:
     """Wait while the service works on an endpoint; return its status then."""
     started = time.monotonic()
     pause = 0.1

@@ -15,6 +15,7 @@ from workshop_utils.job_log import JobLog
 from workshop_utils.session import PREFIX, Session
 
 if TYPE_CHECKING:
+    from sagemaker.core.helper.session_helper import Session as SageMakerSession
     from sagemaker.core.resources import TrainingJob
     from sagemaker.train import ModelTrainer
 
@@ -79,6 +80,7 @@ def huggingface_estimator(
     keep_warm_seconds: int = 0,
     max_seconds: int = 3600,
     name: str = "few-shot",
+    sdk: "SageMakerSession | None" = None,
 ) -> "ModelTrainer":
     """Return an estimator for a script that runs in a Hugging Face container.
 
@@ -103,6 +105,9 @@ def huggingface_estimator(
         The job is stopped after that.
     name
         Part of the job's name.
+    sdk
+        The SDK's session, if it is not that of ``session``: one of a pipeline makes a step of what
+        would be a job.
     """
     from sagemaker.core.shapes import Tag
     from sagemaker.train import ModelTrainer
@@ -117,7 +122,7 @@ def huggingface_estimator(
         raise FileNotFoundError(f"{folder / entry_point} does not exist")
     has_requirements = (folder / "requirements.txt").exists()
     trainer = ModelTrainer(
-        sagemaker_session=session.sagemaker,
+        sagemaker_session=sdk or session.sagemaker,
         role=session.role,
         # The SDK appends the time, in seconds; the letters keep two jobs of one second apart.
         base_job_name=f"{PREFIX}-{name}-{secrets.token_hex(4)}",

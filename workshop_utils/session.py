@@ -120,6 +120,12 @@ class Session:
             self.client("s3").upload_file(str(source), self.bucket, key)
         return uri
 
+    def read(self, uri: str) -> bytes:
+        """Return the content of an object in S3."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        content: bytes = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        return content
+
     def publish(
         self, model_id: str, made_of: str, build: Callable[[Path], Path], about: Mapping[str, str]
     ) -> bool:
@@ -165,6 +171,35 @@ class Session:
                 )
             except PublishError as error:
                 raise SessionError(f"{model_id} cannot be published: {error}") from error
+        return True
+
+    def review_portal(self) -> str | None:
+        """Return the link to the page where people review, if what runs here brings one."""
+        return None if self.local is None else self.local.portal_url
+
+    def break_on_purpose(self, operation: str, error: str, times: int) -> bool:
+        """Let the next requests of an operation fail, where the service is ours to break.
+
+        Parameters
+        ----------
+        operation, error
+            For instance ``CreateTrainingJob`` and ``ResourceLimitExceeded``.
+        times
+            How many requests fail; 0 to let none fail any more. What an earlier call left is
+            forgotten.
+
+        Returns
+        -------
+        bool
+            Whether they will. AWS does not fail on request.
+        """
+        if self.local is None:
+            return False
+        for fault in self.local.faults.list():
+            if fault["operation"] == operation and fault.get("error") == error:
+                self.local.faults.remove(fault["id"])
+        if times:
+            self.local.faults.add(operation, error, times=times)
         return True
 
     def close(self) -> None:

@@ -1,0 +1,153 @@
+"""An endpoint that serves what the model registry holds: made once, then updated in place.
+
+It must not know which version ought to be served; that is decided by whoever approves.
+"""
+
+import hashlib
+
+from botocore.exceptions import ClientError
+
+from workshop_utils.endpoints import Endpoint, EndpointFailed, settled
+from workshop_utils.hosting import Hosting
+from workshop_utils.model_registry import ModelVersion
+from workshop_utils.session import PREFIX, Session
+
+
+def deploy_version(version: ModelVersion, name: str, hosting: Hosting | None = None) -> Endpoint:
+    """Serve a version of the registry under a name that stays; wait until it does.
+
+    The first call makes the endpoint. Later ones update it: new machines come up with the new
+    version, the old ones answer meanwhile, and no request is dropped. If the new version does not
+    come up, the old one goes on.
+
+    Parameters
+    ----------
+    version
+        An approved version.
+    name
+        Of the endpoint, without the workshop's prefix.
+    hosting
+        What it runs on; one instance of the default type if None.
+
+    Raises
+    ------
+    EndpointFailed
+        When the version is not approved, or does not come up, with the reason.
+    """
+    if version.approval != "Approved":
+        raise EndpointFailed(
+            f"Version {version.number} is {version.approval}: only what somebody has approved is "
+            "deployed. `version.decide('Approved', 'why')` approves it."
+        )
+    session, chosen = version.session, hosting or Hosting()
+    endpoint = Endpoint(session, f"{PREFIX}-{name}")
+    wanted = f"{version.arn} {version.created} {chosen}"
+    digest = hashlib.sha256(wanted.encode()).hexdigest()[:10]
+    # The configuration and the model are named alike, after what they are made of.
+    part = f"{endpoint.name}-v{version.number}-{digest}"
+    status = settled(endpoint)
+    if status == "InService" and _configuration(endpoint) == part:
+        print(f"Endpoint {endpoint.name} serves version {version.number} already")
+        return endpoint
+    if status not in (None, "InService"):
+        # It never came up, so there is nothing to keep alive.
+        withdraw(endpoint)
+        status = None
+    try:
+        _make(session, part, version, chosen)
+        _put(endpoint, part, new=status is None)
+    except ClientError as error:
+        raise EndpointFailed(
+            f"{endpoint.name} was refused: {error}. With ResourceLimitExceeded, ask for a higher "
+            f"quota of '{chosen.instance_type} for endpoint usage', or pass another hosting."
+        ) from error
+    _check(endpoint, part, settled(endpoint))
+    for old in _parts(endpoint):
+        if old != part:
+            _remove(session, old)
+    print(f"Endpoint {endpoint.name} serves version {version.number}")
+    return endpoint
+
+
+def served_version(endpoint: Endpoint) -> str | None:
+    """Return the ARN of the model version that an endpoint of this module serves.
+
+    None where it serves a model that is not of the registry.
+    """
+    client = endpoint.session.client("sagemaker")
+    model = client.describe_model(ModelName=_configuration(endpoint))
+    container = model.get("PrimaryContainer") or (model.get("Containers") or [{}])[0]
+    found = container.get("ModelPackageName")
+    return None if found is None else str(found)
+
+
+def withdraw(endpoint: Endpoint) -> None:
+    """Delete an endpoint, its configurations and their models, and wait until they are gone."""
+    endpoint.withdraw()
+    for part in _parts(endpoint):
+        _remove(endpoint.session, part)
+
+
+def _make(session: Session, part: str, version: ModelVersion, hosting: Hosting) -> None:
+    client = session.client("sagemaker")
+    # A call that was interrupted may have left either.
+    _remove(session, part)
+    client.create_model(
+        ModelName=part,
+        PrimaryContainer={"ModelPackageName": version.arn},
+        ExecutionRoleArn=session.role,
+        Tags=session.tags,
+    )
+    client.create_endpoint_config(**hosting.configuration(part, part, session.tags))
+
+
+def _put(endpoint: Endpoint, part: str, *, new: bool) -> None:
+    client = endpoint.session.client("sagemaker")
+    if new:
+        client.create_endpoint(
+            EndpointName=endpoint.name, EndpointConfigName=part, Tags=endpoint.session.tags
+        )
+    else:
+        client.update_endpoint(EndpointName=endpoint.name, EndpointConfigName=part)
+
+
+def _check(endpoint: Endpoint, part: str, status: str | None) -> None:
+    client = endpoint.session.client("sagemaker")
+    state = client.describe_endpoint(EndpointName=endpoint.name)
+    if status == "InService" and state["EndpointConfigName"] == part:
+        return
+    reason = state.get("FailureReason", "no reason given")
+    if status == "InService":
+        _remove(endpoint.session, part)
+        raise EndpointFailed(f"The update of {endpoint.name} failed: {reason}. The old one serves.")
+    withdraw(endpoint)
+    raise EndpointFailed(f"{endpoint.name} is {status}: {reason}")
+
+
+def _configuration(endpoint: Endpoint) -> str:
+    client = endpoint.session.client("sagemaker")
+    return str(client.describe_endpoint(EndpointName=endpoint.name)["EndpointConfigName"])
+
+
+def _parts(endpoint: Endpoint) -> list[str]:
+    head = f"{endpoint.name}-v"
+    pages = endpoint.session.client("sagemaker").get_paginator("list_endpoint_configs")
+    return [
+        str(item["EndpointConfigName"])
+        for page in pages.paginate(NameContains=head)
+        for item in page["EndpointConfigs"]
+        if str(item["EndpointConfigName"]).startswith(head)
+    ]
+
+
+def _remove(session: Session, part: str) -> None:
+    client = session.client("sagemaker")
+    for operation, name in (
+        (client.delete_endpoint_config, {"EndpointConfigName": part}),
+        (client.delete_model, {"ModelName": part}),
+    ):
+        try:
+            operation(**name)
+        except ClientError as error:
+            if "Could not find" not in str(error):
+                raise
