@@ -5,7 +5,7 @@ It knows HTML; it must not call AWS itself.
 
 import html
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -63,19 +63,18 @@ class Live:
         lines
             The same for a terminal, without what changes all the time.
         """
-        if _in_notebook():
-            self._replace({"text/html": page, "text/plain": "\n".join(lines)})
+        show = _notebook_display()
+        if show is not None:
+            self._replace(show, {"text/html": page, "text/plain": "\n".join(lines)})
             return
         for line in lines:
             if line not in self._lines:
                 print(line, flush=True)
                 self._lines.add(line)
 
-    def _replace(self, data: Mapping[str, str]) -> None:
-        from IPython.display import display
-
+    def _replace(self, show: Callable[..., Any], data: Mapping[str, str]) -> None:
         if self._handle is None:
-            self._handle = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+            self._handle = show(data, raw=True, display_id=True)
         elif data != self._shown:
             self._handle.update(data, raw=True)
         self._shown = data
@@ -93,13 +92,16 @@ def progress(title: str, done: int, total: int, note: str = "") -> str:
     return f"<div>{words} {html.escape(note)}{bar}</div>"
 
 
-def _in_notebook() -> bool:
+def _notebook_display() -> Callable[..., Any] | None:
+    """Return what shows things in the notebook that this runs in; None elsewhere."""
     try:
         from IPython import get_ipython
+        from IPython.display import display
     except ImportError:
-        return False
+        return None
     shell = get_ipython()
-    return shell is not None and hasattr(shell, "kernel")
+    found: Callable[..., Any] = display
+    return found if shell is not None and hasattr(shell, "kernel") else None
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ It knows what each script of `scripts/sentiment` takes and writes; it must not k
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,8 +51,8 @@ class Recipe:
     retry_seconds
         The pause before a job's first retry; it doubles with each, eight times at most. Five
         seconds add up to 21 minutes, in which somebody else's job may end.
-    seed
-        Of the training script.
+    hyperparameters
+        Of the training script, where they are not its defaults.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Recipe:
     processing_type: str = instances.CPU
     serving_type: str = instances.CPU
     retry_seconds: int = 5
-    seed: int = 0
+    hyperparameters: Mapping[str, str | int | float] = field(default_factory=dict)
 
     def digest(self) -> str:
         """Return a short name of everything the definition follows from, the scripts included."""
@@ -185,7 +185,7 @@ class _Steps:
         trainer = estimators.huggingface_estimator(
             self._session,
             SCRIPTS,
-            hyperparameters={"seed": self._recipe.seed},
+            hyperparameters=self._recipe.hyperparameters,
             instance_type=self._recipe.training_type,
             name=self._recipe.name,
             sdk=self._sdk,

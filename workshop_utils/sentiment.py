@@ -14,7 +14,9 @@ NAME = f"{PREFIX}-sentiment"
 _BATCH = 64
 
 
-def recipe(session: Session, *, encoder: str = models.MINILM, seed: int = 0) -> Recipe:
+def recipe(
+    session: Session, *, encoder: str = models.MINILM, **hyperparameters: str | int | float
+) -> Recipe:
     """Send the lab's data and the encoder to S3; return what the pipeline is made of.
 
     Parameters
@@ -24,8 +26,8 @@ def recipe(session: Session, *, encoder: str = models.MINILM, seed: int = 0) -> 
     encoder
         What is fine-tuned: the encoder that comes with the workshop, or a model of the Hugging
         Face hub such as ``distilbert-base-uncased``.
-    seed
-        Of the training.
+    **hyperparameters
+        Of `scripts/sentiment/train.py`, for instance ``seed`` and ``epochs``.
     """
     for split in ("train", "test"):
         frame = datasets.film_reviews(split)[["text", "label"]]
@@ -42,7 +44,7 @@ def recipe(session: Session, *, encoder: str = models.MINILM, seed: int = 0) -> 
         reviews=session.uri("reviews/"),
         no_champion=session.uri("no-champion/"),
         training_type=instances.for_training(session),
-        seed=seed,
+        hyperparameters=hyperparameters,
     )
 
 

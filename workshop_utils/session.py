@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
@@ -41,6 +41,21 @@ _NAME_LIMIT = 63
 
 class SessionError(Exception):
     """The lab cannot run here yet; the message says what is missing and what to do."""
+
+
+class OwnReviews(Protocol):
+    """A review service of ours that runs beside AWS."""
+
+    @property
+    def portal(self) -> str:
+        """The link that opens the portal for a person."""
+
+    @property
+    def script_link(self) -> str:
+        """The same for a script on this machine."""
+
+    def client(self, service: str) -> Any:
+        """Return a client of ``sagemaker`` or ``sagemaker-a2i-runtime`` that talks to it."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +191,10 @@ class Session:
     def review_portal(self) -> str | None:
         """Return the link to the page where people review, if what runs here brings one."""
         return None if self.local is None else self.local.portal_url
+
+    def start_reviews(self) -> "OwnReviews":
+        """Start the review service that comes with the workshop, for an account without A2I."""
+        raise SessionError("The review service cannot be started on AWS yet.")
 
     def break_on_purpose(self, operation: str, error: str, times: int) -> bool:
         """Let the next requests of an operation fail, where the service is ours to break.

@@ -15,12 +15,12 @@ def test_what_is_below_the_threshold_is_sent_and_what_reaches_it_is_not() -> Non
 
 @pytest.mark.parametrize("threshold", [0.5, 0.0, 1.01, float("nan")])
 def test_a_threshold_that_decides_nothing_is_refused(threshold: float) -> None:
-    with pytest.raises(ValueError, match="above 0.5"):
+    with pytest.raises(ValueError, match=r"above 0\.5"):
         ConfidenceRule(threshold)
 
 
 def test_a_confidence_that_is_no_probability_is_refused() -> None:
-    with pytest.raises(ValueError, match="1.2"):
+    with pytest.raises(ValueError, match=r"1\.2"):
         ConfidenceRule(0.9).unsure([0.7, 1.2])
 
 

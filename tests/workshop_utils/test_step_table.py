@@ -35,7 +35,10 @@ def test_a_step_is_read() -> None:
         ({"CacheHitResult": {"SourcePipelineExecutionArn": "x"}}, "taken from an earlier"),
         ({"Metadata": {"Condition": {"Outcome": "False"}}}, "the condition is false"),
         ({"Metadata": {"RegisterModel": {"Arn": "arn:x:model-package/g/7"}}}, "version 7"),
-        ({"Metadata": {}, "StepStatus": "Executing", "EndTime": None}, "was refused, waits for its next"),
+        (
+            {"Metadata": {}, "StepStatus": "Executing", "EndTime": None},
+            "was refused, waits for its next",
+        ),
         ({"Metadata": None, "StepStatus": "Starting", "AttemptCount": 0}, ""),
     ],
 )
