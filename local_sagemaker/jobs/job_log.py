@@ -45,11 +45,16 @@ class JobLog:
         self._tail: deque[str] = deque(maxlen=failure.TAIL_LINES)
         self._writer: LogWriter | None = None
         self._error: OSError | sqlite3.Error | None = None
+        self._renamed: tuple[str, str] | None = None
 
     @property
     def tail(self) -> list[str]:
         """The last lines."""
         return list(self._tail)
+
+    def rename(self, here: str, there: str) -> None:
+        """Call a folder otherwise from now on: as the code that ran in it did."""
+        self._renamed = (here, there)
 
     def take(self, data: bytes) -> None:
         """Take what the process wrote."""
@@ -81,6 +86,8 @@ class JobLog:
     def _write(self, lines: list[str]) -> None:
         if not lines:
             return
+        if self._renamed is not None:
+            lines = [line.replace(*self._renamed) for line in lines]
         if self._writer is None:
             key, stream = self._key, f"{self._key.name}/{HOST}-{int(time.time())}"
             self._writer = self._logs.writer(key.account, key.region, self._group, stream)

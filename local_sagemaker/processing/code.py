@@ -15,7 +15,7 @@ from pathlib import Path
 
 from local_sagemaker import archives
 from local_sagemaker.containers import requirements_check
-from local_sagemaker.containers.container import ROOT, Container
+from local_sagemaker.containers.container import Container
 
 # The folders that a processing container has, and /opt/ml itself where a text joins it with more.
 _NAMED = re.compile(
@@ -242,8 +242,3 @@ def _code_files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
 def _has_shebang(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(2) == b"#!"
-
-
-def restored(text: str, root: Path) -> str:
-    """Return a text with a job's folder called /opt/ml again."""
-    return text.replace(str(root), ROOT)

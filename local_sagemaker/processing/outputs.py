@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local_sagemaker import archives
-from local_sagemaker.containers.container import Container
+from local_sagemaker.containers.container import ROOT, Container
 from local_sagemaker.errors import AWSError
 from local_sagemaker.jobs.s3_locations import S3Location
 from local_sagemaker.processing import code
@@ -182,7 +182,7 @@ class Outputs:
             return False
         if "\0" in text:
             return False
-        copy.write_bytes(code.restored(text, root).encode())
+        copy.write_bytes(text.replace(str(root), ROOT).encode())
         return True
 
     def _restore_archive(self, path: Path, tree: Path, copy: Path) -> bool:
@@ -192,7 +192,7 @@ class Outputs:
             # No archive but by its name, or one that does not fit here: it goes as it is.
             return False
         root = self._container.root
-        if not code.rewrite_texts(tree, lambda text: code.restored(text, root)):
+        if not code.rewrite_texts(tree, lambda text: text.replace(str(root), ROOT)):
             return False
         archives.create(tree, copy)
         return True

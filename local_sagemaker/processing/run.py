@@ -7,7 +7,7 @@ or other jobs.
 from dataclasses import dataclass
 from typing import Any
 
-from local_sagemaker.containers.container import Container, Containers
+from local_sagemaker.containers.container import ROOT, Container, Containers
 from local_sagemaker.containers.process import Exit
 from local_sagemaker.jobs import failure
 from local_sagemaker.jobs.container_run import Command, ContainerRun
@@ -63,6 +63,8 @@ class ProcessingRun(ContainerRun):
 
     def _work(self, container: Container) -> Outcome:
         self._change(states.begin)
+        # Its code was written for that folder, and what it says of the private one helps nobody.
+        self._log.rename(str(container.root), ROOT)
         try:
             return self._process_inputs(container)
         except (LaunchError, OutputError) as error:
@@ -120,4 +122,5 @@ def _exit_message(container: Container) -> str:
         content = path.read_bytes()[: 4 * _LONGEST_MESSAGE]
     except OSError:
         return ""
-    return content.decode(errors="replace").strip()[:_LONGEST_MESSAGE]
+    text = content.decode(errors="replace").replace(str(container.root), ROOT)
+    return text.strip()[:_LONGEST_MESSAGE]

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 import uuid
 
 import pytest
@@ -107,6 +109,7 @@ def test_a_failure_carries_the_script_s_own_words_and_its_outputs_are_kept(
     name = jobs.python(code, outputs=[output])
     reason = jobs.failed(name)
     assert reason.startswith("AlgorithmError: Traceback (most recent call last):")
+    assert f'File "{BASE}/input/code/process.py", line 3' in reason
     assert reason.endswith("ValueError: no such column: text, exit code: 1")
     assert "ProcessingEndTime" in jobs.describe(name)
     assert jobs.outputs(output) == {"partial": b"so far"}
@@ -333,9 +336,37 @@ def test_instances_may_be_short(local: LocalSageMaker, jobs: Processing) -> None
     jobs.completed(jobs.process(["true"]))
 
 
-def test_the_status_knows_the_job(local: LocalSageMaker, jobs: Processing) -> None:
-    name = jobs.process(["true"])
+def test_outputs_have_the_names_that_files_have(jobs: Processing) -> None:
+    output = jobs.output()
+    code = """
+        import os
+        os.chdir("/opt/ml/processing/output")
+        os.makedirs("ünï/deep er")
+        open("ünï/deep er/ä+b?.txt", "w").write("named")
+        open("nothing", "w").close()
+        for number in range(300):
+            open(f"{number:03}", "w").write("x")
+    """
+    name = jobs.python(code, outputs=[jobs.output("empty"), output])
     jobs.completed(name)
+    files = jobs.outputs(output)
+    assert files["ünï/deep er/ä+b?.txt"] == b"named"
+    assert files["nothing"] == b""
+    assert len(files) == 302
+    broken = jobs.output()
+    bad = "open(b'/opt/ml/processing/output/\\xff', 'w').close()"
+    reason = jobs.failed(jobs.python(bad, outputs=[broken]))
+    assert reason.startswith("ClientError: the output 'output' has a file whose name is not UTF-8")
+
+
+def test_the_status_and_the_command_line_know_the_job(
+    local: LocalSageMaker, jobs: Processing
+) -> None:
+    name = jobs.process(["echo", "ran"])
+    jobs.completed(name)
+    command = [sys.executable, "-m", "local_sagemaker", "logs", name, "--home", str(local.home)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed == "ran\n"
     (shown,) = [job for job in local.status()["jobs"] if job["name"] == name]
     assert (shown["kind"], shown["status"]) == ("ProcessingJob", "Completed")
 

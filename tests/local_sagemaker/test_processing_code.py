@@ -63,18 +63,21 @@ def test_data_that_names_the_folder_stays_as_it_is(jobs: Processing) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ["cat", f"{BASE}/in/data.json"],
-        ["/bin/sh", "-c", f"cat {BASE}/in/data.json"],
-        ["/bin/sh", "-c", f"cd {BASE}/in && cat data.json # {BASE}/../../../etc"],
+        ["wc", "-c", f"{BASE}/in/data.json"],
+        ["/bin/sh", "-c", f"wc -c {BASE}/in/data.json"],
+        ["/bin/sh", "-c", f"cd {BASE}/in && wc -c data.json # {BASE}/../../../etc"],
     ],
 )
 def test_data_that_the_command_itself_names_is_not_code(
     jobs: Processing, command: list[str]
 ) -> None:
-    uri = jobs.put("alone/data.json", f'["{BASE}/in"]')
+    # Its length tells: logs have the paths of AWS, whatever the file has.
+    data = f'["{BASE}/in"]'
+    uri = jobs.put("alone/data.json", data)
     name = jobs.process(command, inputs=[source("in", uri, f"{BASE}/in")])
     jobs.completed(name)
-    assert jobs.lines(name) == [f'["{BASE}/in"]']
+    (line,) = jobs.lines(name)
+    assert int(line.split()[0]) == len(data)
 
 
 def test_a_command_that_goes_to_a_folder_runs_the_code_there(jobs: Processing) -> None:
@@ -117,6 +120,15 @@ def test_modules_and_settings_beside_the_script_are_code(jobs: Processing) -> No
     )
     jobs.completed(name)
     assert jobs.outputs(output) == {"more": b"more\n"}
+
+
+def test_an_input_below_the_code_is_data(jobs: Processing) -> None:
+    data = f'["{BASE}/rows"]'
+    rows = jobs.put("below/rows.json", data)
+    code = 'print(len(open("/opt/ml/processing/input/code/data/rows.json").read()))'
+    name = jobs.python(code, inputs=[source("data", rows, f"{BASE}/input/code/data")])
+    jobs.completed(name)
+    assert jobs.lines(name) == [str(len(data))]
 
 
 def test_outputs_hold_the_code_as_it_was_written(jobs: Processing) -> None:

@@ -11,8 +11,11 @@ from sagemaker.core.helper.session_helper import Session
 from sagemaker.core.processing import FrameworkProcessor, ScriptProcessor
 from sagemaker.core.resources import ProcessingJob
 from sagemaker.core.shapes import (
+    AppSpecification,
+    ProcessingClusterConfig,
     ProcessingInput,
     ProcessingOutput,
+    ProcessingResources,
     ProcessingS3Input,
     ProcessingS3Output,
 )
@@ -105,6 +108,31 @@ def test_a_script_processor_shows_the_logs_and_splits(
     described = ProcessingJob.get(splitter.latest_job.processing_job_name)
     assert described.processing_job_status == "Completed"
     assert described.processing_output_config.outputs[0].s3_output.local_path == f"{BASE}/train"
+
+
+def test_the_sdk_s_own_resource_makes_waits_for_and_deletes_a_job(jobs: Processing) -> None:
+    name = f"resource-{uuid.uuid4().hex[:8]}"
+    job = ProcessingJob.create(
+        processing_job_name=name,
+        processing_resources=ProcessingResources(
+            cluster_config=ProcessingClusterConfig(
+                instance_count=1, instance_type="ml.m5.xlarge", volume_size_in_gb=1
+            )
+        ),
+        app_specification=AppSpecification(
+            image_uri=IMAGE, container_entrypoint=["sleep"], container_arguments=["600"]
+        ),
+        role_arn=ROLE,
+    )
+    assert job is not None
+    assert job.refresh().processing_job_status == "InProgress"
+    job.stop()
+    job.wait(poll=1)
+    assert job.refresh().processing_job_status == "Stopped"
+    assert name in {found.processing_job_name for found in ProcessingJob.get_all()}
+    job.delete()
+    assert name not in {found.processing_job_name for found in ProcessingJob.get_all()}
+    assert jobs.bucket
 
 
 def test_a_framework_processor_brings_its_source_tree(
