@@ -17,32 +17,17 @@ from local_sagemaker import archives
 from local_sagemaker.containers import requirements_check
 from local_sagemaker.containers.container import Container
 
-# The folders that a processing container has, and /opt/ml itself where a text joins it with more.
+# The folders that a processing container has, and /opt/ml itself where a text joins it with more,
+# as in "/opt/ml/" + name, f"/opt/ml/{name}" or BASE=/opt/ml.
 _NAMED = re.compile(
-    r"(?<![\w.-])/opt/ml(?=/(?:processing|config|output)(?![\w-]))|(?<![\w.-])/opt/ml(?=/?[\"'])"
+    r"(?<![\w.-])/opt/ml(?=/(?:processing|config|output)(?![\w-])|/?(?:[\"'{%\s]|$))"
 )
 # A path as commands and scripts write it: up to a blank, a quote or a sign of the shell.
 _PATH = re.compile(r"(?<![\w.-])/opt/ml/processing[^\s\"'`;:|&<>(){}$*?]*")
 _CHANGE_DIRECTORY = re.compile(r"\bcd\s+[\"']?(/opt/ml/processing\S*)")
-_CODE_SUFFIXES = frozenset(
-    [
-        ".bash",
-        ".cfg",
-        ".conf",
-        ".env",
-        ".ini",
-        ".ipynb",
-        ".json",
-        ".py",
-        ".r",
-        ".sh",
-        ".sql",
-        ".toml",
-        ".yaml",
-        ".yml",
-    ]
-)
 _SCRIPT_SUFFIXES = frozenset({".bash", ".py", ".r", ".sh"})
+_CODE_SUFFIXES = _SCRIPT_SUFFIXES | {".cfg", ".conf", ".env", ".ini", ".ipynb", ".json", ".sql"}
+_CODE_SUFFIXES |= {".toml", ".yaml", ".yml"}
 # Larger files are data, whatever they are called.
 _LARGEST = 4 * 1024 * 1024
 _SOURCE_ARCHIVE = "sourcedir.tar.gz"

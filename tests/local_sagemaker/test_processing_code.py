@@ -102,12 +102,14 @@ def test_an_output_that_became_a_link_is_not_followed(jobs: Processing) -> None:
 def test_modules_and_settings_beside_the_script_are_code(jobs: Processing) -> None:
     jobs.put("tree/settings.json", json.dumps({"out": f"{BASE}/output"}))
     jobs.put("tree/helper.py", 'BASE = "/opt/ml"\nOTHER = "/opt/mlx", "/var/opt/ml/processing"\n')
-    jobs.put("tree/more.sh", "echo more > /opt/ml/processing/output/more\n")
+    jobs.put("tree/more.sh", "BASE=/opt/ml\necho more > $BASE/processing/output/more\n")
     code = """
         import json, os, pathlib, subprocess
         import helper
         out = json.loads(pathlib.Path(__file__).with_name("settings.json").read_text())["out"]
         assert os.path.join(helper.BASE, "processing", "output") == out
+        assert f"/opt/ml/{'processing'}/output" == out
+        assert "/opt/ml/%s/output" % "processing" == out
         assert helper.OTHER == ("/opt/mlx", "/var/opt/ml/processing")
         subprocess.run(["/bin/sh", "/opt/ml/processing/input/code/more.sh"], check=True)
     """
