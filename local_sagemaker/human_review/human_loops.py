@@ -8,7 +8,8 @@ from typing import Any
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.human_review.flow_definitions import ACTIVE, FlowDefinitions
 from local_sagemaker.human_review.flows import Flow, Flows
-from local_sagemaker.human_review.loops import VALIDATION_CODE, Failure, Loop, Loops
+from local_sagemaker.human_review.loop import VALIDATION_CODE, Failure, Loop
+from local_sagemaker.human_review.loops import Loops
 from local_sagemaker.human_review.task_uis import TaskUis, read_input
 from local_sagemaker.human_review.templates import TemplateError, Templates
 from local_sagemaker.identity import Caller

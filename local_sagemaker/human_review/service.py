@@ -6,6 +6,7 @@ It knows every module of this package; it must not do anything itself.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from local_sagemaker.human_review.endings import Endings
 from local_sagemaker.human_review.flow_definitions import FlowDefinitions
 from local_sagemaker.human_review.flows import Flows
 from local_sagemaker.human_review.human_loops import HumanLoops
@@ -77,16 +78,17 @@ class HumanReview:
         self.workers = Workers(database, settings.account, settings.region)
         self.templates = Templates(outputs)
         flows = Flows(database)
-        self._loops = Loops(database, flows, outputs, issuer, self._keeper, clock)
+        self._endings = Endings(database, flows, outputs, issuer, self._keeper, clock)
+        loops = Loops(database, flows, self._endings, self._keeper, clock)
         self._presence = presence or Presence()
-        self.worklist = Worklist(database, self._loops, self._presence, self._keeper, clock)
+        self.worklist = Worklist(database, self._endings, self._presence, self._keeper, clock)
         self._workteams = Workteams(resources, portal, issuer)
         self._task_uis = TaskUis(resources, around.objects, local, self.templates)
         self._definitions = FlowDefinitions(
-            resources, flows, self._loops, outputs, self._workteams, self._keeper, clock
+            resources, flows, loops, outputs, self._workteams, self._keeper, clock
         )
         self._human_loops = HumanLoops(
-            database, self._definitions, flows, self._loops, self._task_uis, self.templates
+            database, self._definitions, flows, loops, self._task_uis, self.templates
         )
 
     def operations(self) -> dict[str, Handler]:
@@ -103,7 +105,7 @@ class HumanReview:
 
     def recover(self) -> None:
         """Go on where the last server ended, and let time pass from now on."""
-        self._loops.recover()
+        self._endings.recover()
         self.worklist.recover()
         self._definitions.recover()
         self._keeper.start([self._end_assignments, self._end_loops, self._definitions.go_on])
@@ -119,10 +121,10 @@ class HumanReview:
 
     def _end_assignments(self) -> float:
         for loop in self.worklist.take_back():
-            self._loops.finish(loop)
+            self._endings.finish(loop)
         deadline = self.worklist.next_deadline()
         return min(self._presence.next_check(), float("inf") if deadline is None else deadline)
 
     def _end_loops(self) -> float:
-        self._loops.expire()
-        return self._loops.next_moment()
+        self._endings.expire()
+        return self._endings.next_moment()
