@@ -79,6 +79,13 @@ class Review:
         self.objects.close()
         self.database.close()
 
+    def clear(self) -> None:
+        """Forget all loops and flow definitions, for the next test."""
+        with self.database.transaction() as connection:
+            connection.execute("DELETE FROM review_loops")
+            connection.execute("DELETE FROM review_flows")
+            connection.execute("DELETE FROM records WHERE kind = 'FlowDefinition'")
+
     def pass_time(self, seconds: float) -> None:
         """Set the clock of human review forward."""
         self._ahead += seconds

@@ -16,19 +16,33 @@ from local_sagemaker.human_review.worklist import AnswerRefused, Assignment, Ass
 from tests.local_sagemaker.human_review_support import ANSWER, CONTENT, TEMPLATE, Review, until
 
 
-@pytest.fixture
-def review(tmp_path: Path) -> Iterator[Review]:
-    review = Review(tmp_path)
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Review]:
+    review = Review(tmp_path_factory.mktemp("review"))
     yield review
     review.close()
 
 
 @pytest.fixture
-def watchful(tmp_path: Path) -> Iterator[Review]:
+def review(shared: Review) -> Iterator[Review]:
+    """Return a review without any task."""
+    yield shared
+    shared.clear()
+
+
+@pytest.fixture(scope="module")
+def shared_watchful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Review]:
+    presence = Presence(patience=600, grace=0.1)
+    review = Review(tmp_path_factory.mktemp("watchful"), presence=presence)
+    yield review
+    review.close()
+
+
+@pytest.fixture
+def watchful(shared_watchful: Review) -> Iterator[Review]:
     """Return a review that hears at once of pages that close, and waits for those that do not."""
-    review = Review(tmp_path, presence=Presence(patience=600, grace=0.1))
-    yield review
-    review.close()
+    yield shared_watchful
+    shared_watchful.clear()
 
 
 @pytest.fixture
@@ -292,14 +306,14 @@ class TestGivingBack:
         assert watchful.take(eve).loop_name == closed
         assert watchful.worklist.get(ada, kept.id).loop_name == reloaded
 
-    def test_who_comes_back_late_goes_on_if_nobody_else_has(self, impatient: Review) -> None:
-        name = impatient.start(impatient.flow())
-        ada, bob = impatient.worker("Ada"), impatient.worker("Bob")
-        assignment = impatient.take(ada)
-        impatient.worklist.left(ada, assignment.id)
-        until(lambda: bool(impatient.worklist.jobs(bob)))
-        impatient.worklist.submit(ada, assignment.id, ANSWER)
-        assert impatient.status(name) == "Completed"
+    def test_who_comes_back_late_goes_on_if_nobody_else_has(self, watchful: Review) -> None:
+        name = watchful.start(watchful.flow())
+        ada, bob = watchful.worker("Ada"), watchful.worker("Bob")
+        assignment = watchful.take(ada)
+        watchful.worklist.left(ada, assignment.id)
+        until(lambda: bool(watchful.worklist.jobs(bob)))
+        watchful.worklist.submit(ada, assignment.id, ANSWER)
+        assert watchful.status(name) == "Completed"
 
 
 class TestTimeLimits:
