@@ -4,6 +4,8 @@ The second, an AWS account's real S3, is `local_sagemaker.human_review.account_o
 buckets and objects; it must not know what an answer is.
 """
 
+import threading
+import time
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
@@ -93,6 +95,9 @@ class LocalOutputs:
         self._objects = objects
         self._identity = identity
         self._url = url
+        self._lock = threading.Lock()
+        # By owner and lifetime of the URLs, with the moment at which each ends.
+        self._keys: dict[tuple[Owner, int], tuple[Credentials, float]] = {}
 
     def check(self, owner: Owner, location: S3Location) -> None:
         """Find out whether answers can be written below an address; see `Outputs.check`."""
@@ -117,18 +122,29 @@ class LocalOutputs:
 
     def read_access(self, owner: Owner, location: S3Location, seconds: int) -> str:
         """Return a URL that opens an object for some time; see `Outputs.read_access`."""
-        session = f"{owner.role.rpartition('/')[2]}/HumanReview"
-        issued = self._identity.issue(
-            owner.account,
-            f"arn:aws:sts::{owner.account}:assumed-role/{session}",
-            "AROAHUMANREVIEW:HumanReview",
-            lifetime=seconds,
-        )
-        key = Credentials(issued.access_key_id, issued.secret_access_key, issued.session_token)
         path = quote(f"/{location.bucket}/{location.key}", safe="/~")
         request = AWSRequest("GET", self._url + path)
+        key = self._key(owner, seconds)
         S3SigV4QueryAuth(key, "s3", owner.region, expires=seconds).add_auth(request)
         return str(request.url)
+
+    def _key(self, owner: Owner, seconds: int) -> Credentials:
+        """Return a key that is good for some time; one page may ask for many URLs."""
+        with self._lock:
+            known = self._keys.get((owner, seconds))
+            if known is not None and known[1] > time.time() + seconds:
+                return known[0]
+            lifetime = 2 * seconds
+            session = f"{owner.role.rpartition('/')[2]}/HumanReview"
+            issued = self._identity.issue(
+                owner.account,
+                f"arn:aws:sts::{owner.account}:assumed-role/{session}",
+                "AROAHUMANREVIEW:HumanReview",
+                lifetime=lifetime,
+            )
+            key = Credentials(issued.access_key_id, issued.secret_access_key, issued.session_token)
+            self._keys[owner, seconds] = (key, time.time() + lifetime)
+            return key
 
 
 def elsewhere(location: S3Location, found: str, wanted: str) -> str:

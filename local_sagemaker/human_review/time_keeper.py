@@ -14,6 +14,8 @@ _LOG = logging.getLogger(__name__)
 # Clocks are set and laptops sleep: a wait is never longer than this.
 _LONGEST_WAIT = 60.0
 _AFTER_A_FAILURE = 5.0
+# What takes longer than this, S3 far away for instance, is tried again at the next start.
+_CLOSE_PATIENCE = 5.0
 
 
 class Alarm(Protocol):
@@ -62,12 +64,12 @@ class TimeKeeper:
                 self._wake.notify()
 
     def close(self) -> None:
-        """Stop; work that is under way is waited for."""
+        """Stop; work that is under way is waited for, a while."""
         with self._wake:
             self._closed = True
             self._wake.notify()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_CLOSE_PATIENCE)
 
     def _run(self) -> None:
         while True:
