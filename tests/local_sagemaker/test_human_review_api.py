@@ -84,11 +84,19 @@ class Account:
 
 
 @pytest.fixture(scope="module")
-def account(local: LocalSageMaker) -> Account:
+def account(local: LocalSageMaker) -> Iterator[Account]:
+    """Return clients of the server that all tests share; no task stays for those of others."""
     assert local.url
     bucket = f"answers-{uuid.uuid4()}"
     boto3.client("s3").create_bucket(Bucket=bucket)
-    return Account(client_of("sagemaker"), client_of("sagemaker-a2i-runtime"), bucket)
+    sagemaker = client_of("sagemaker")
+    yield Account(sagemaker, client_of("sagemaker-a2i-runtime"), bucket)
+    for page in sagemaker.get_paginator("list_flow_definitions").paginate():
+        for flow in page["FlowDefinitionSummaries"]:
+            name = flow["FlowDefinitionName"]
+            shown = sagemaker.describe_flow_definition(FlowDefinitionName=name)
+            if bucket in shown["OutputConfig"]["S3OutputPath"]:
+                sagemaker.delete_flow_definition(FlowDefinitionName=name)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from local_sagemaker.errors import AWSError
 from local_sagemaker.human_review.presence import Presence
 from local_sagemaker.human_review.workers import NameRefused, Worker
 from local_sagemaker.human_review.worklist import AnswerRefused, Assignment, AssignmentGone
@@ -424,6 +425,39 @@ class TestStopping:
         review.call("StopHumanLoop", HumanLoopName=name)
         assert review.status(name) == "Stopped"
         assert gone(review, ada, assignment) == "stopped"
+
+
+class TestDeletingFlowDefinitions:
+    def test_one_goes_when_nobody_is_in_a_task_any_more(self, review: Review) -> None:
+        flow = review.flow()
+        name = flow.rpartition("/")[2]
+        begun, waiting = review.start(flow), review.start(flow)
+        ada = review.worker()
+        assignment = review.take(ada)
+        assert assignment.loop_name == begun
+        review.call("DeleteFlowDefinition", FlowDefinitionName=name)
+        assert review.flow_status(flow) == "Deleting"
+        with pytest.raises(AWSError, match="ResourceInUse"):
+            review.call("DeleteFlowDefinition", FlowDefinitionName=name)
+        with pytest.raises(AWSError, match="Deleting"):
+            review.start(flow)
+        with pytest.raises(AWSError, match="ResourceNotFound"):
+            review.loop(waiting)
+        review.worklist.submit(ada, assignment.id, ANSWER)
+        assert len(review.output(begun)["humanAnswers"]) == 1
+        until(lambda: _is_gone(review, name))
+        # What ended keeps its description, and the name is free.
+        assert review.status(begun) == "Stopped"
+        with pytest.raises(AWSError, match="ResourceNotFound"):
+            review.call("ListHumanLoops", FlowDefinitionArn=flow)
+
+
+def _is_gone(review: Review, flow: str) -> bool:
+    try:
+        review.call("DescribeFlowDefinition", FlowDefinitionName=flow)
+    except AWSError as error:
+        return error.code == "ResourceNotFound"
+    return False
 
 
 class TestManyAtOnce:
