@@ -400,3 +400,19 @@ def test_the_job_has_a_trial_component(jobs: Processing) -> None:
         lambda: jobs.process(["true"], ExperimentConfig={"TrialName": f"{trial}-not"}),
     )
     assert "does not exist" in message
+
+
+def test_a_job_that_waits_for_its_turn_can_be_stopped(local: LocalSageMaker) -> None:
+    jobs = Processing(local)
+    slots = local.status()["queue"]["slots"]
+    running = [jobs.process(["sleep", "600"]) for _ in range(slots)]
+    waiting = jobs.process(["echo", "ran"])
+    jobs.sagemaker.stop_processing_job(ProcessingJobName=waiting)
+    job = jobs.describe(waiting)
+    assert job["ProcessingJobStatus"] == "Stopped"
+    assert "ProcessingStartTime" not in job
+    last = jobs.process(["echo", "ran"])
+    for name in running:
+        jobs.sagemaker.stop_processing_job(ProcessingJobName=name)
+    jobs.completed(last)
+    assert jobs.lines(last) == ["ran"]
