@@ -44,7 +44,7 @@ _PASSING = frozenset(
         "ThrottlingException",
     }
 )
-_SERVER_ERROR = 500
+_FORBIDDEN, _SERVER_ERROR = 403, 500
 # HeadBucket says only that, because it has no body.
 _MISSING = frozenset({"404", "NoSuchBucket", "NotFound"})
 _ELSEWHERE = frozenset({"301", "PermanentRedirect", "AuthorizationHeaderMalformed"})
@@ -137,4 +137,9 @@ def _worded(
     region = metadata.get("HTTPHeaders", {}).get("x-amz-bucket-region")
     if code in _ELSEWHERE or (region and region != owner.region):
         return OutputRefused(elsewhere(location, region or "another region", owner.region))
+    if status == _FORBIDDEN:
+        return OutputRefused(
+            f"S3 refuses {location}: {error}. The bucket belongs to another account, or these "
+            "credentials lack s3:ListBucket and s3:PutObject on it."
+        )
     return OutputRefused(f"S3 refuses {location}: {error}")

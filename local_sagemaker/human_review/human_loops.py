@@ -78,21 +78,25 @@ class HumanLoops:
         known = self._known(caller, name, flow, content)
         if known is not None:
             return {"HumanLoopArn": known.arn}
-        status = self._definitions.status(flow)
-        if status != ACTIVE:
-            raise validation_exception(
-                f"The flow definition {arn} is {status}, and human loops can be started of one "
-                "that is Active. Wait until DescribeFlowDefinition says so."
-            )
+        self._check_active(flow)
         template = self._task_uis.template(caller, flow.task_ui)
         failure = self._failure(flow, template, content)
         with self._database.transaction():
             # Somebody may have been quicker.
             known = self._known(caller, name, flow, content)
             if known is None:
+                self._check_active(flow)
                 attributes = params.get("DataAttributes", {})
                 known = self._loops.start(flow, name, text, attributes, template, failure)
         return {"HumanLoopArn": known.arn}
+
+    def _check_active(self, flow: Flow) -> None:
+        status = self._definitions.status(flow)
+        if status != ACTIVE:
+            raise validation_exception(
+                f"The flow definition {flow.arn} is {status}, and human loops can be started of "
+                "one that is Active. Wait until DescribeFlowDefinition says so."
+            )
 
     def _known(self, caller: Caller, name: str, flow: Flow, content: Any) -> Loop | None:
         """Return the loop that an equal request has started; refuse one that another has."""

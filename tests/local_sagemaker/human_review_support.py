@@ -1,12 +1,16 @@
-"""Human review without HTTP: its rooms on a database and buckets of their own, as a server has."""
+"""Human review in tests: its rooms without HTTP, as a server has them, and workers over HTTP."""
 
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import httpx
+
+from local_sagemaker import LocalSageMaker
 from local_sagemaker.human_review.outputs import Outputs
 from local_sagemaker.human_review.presence import Presence
 from local_sagemaker.human_review.service import HumanReview, Surroundings
@@ -166,6 +170,49 @@ class Review:
         assignment = self.worklist.take(worker, jobs[0].id)
         assert assignment is not None
         return assignment
+
+
+class Reviewer:
+    """A worker who answers over the portal's own pages.
+
+    Parameters
+    ----------
+    local
+        The server.
+    name
+        The worker's.
+    """
+
+    def __init__(self, local: LocalSageMaker, name: str) -> None:
+        self._portal = httpx.Client(
+            base_url=f"{local.url}/portal/",
+            headers={"accept": "application/json"},
+            trust_env=False,
+            timeout=60,
+        )
+        code = parse_qs(urlsplit(local.portal_url).fragment)["code"][0]
+        self._csrf = self._portal.get("./").json()["csrf"]
+        self._csrf = self._post("sign-in", code=code, name=name)["csrf"]
+
+    def __enter__(self) -> "Reviewer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._portal.close()
+
+    def answered(self, answer: Callable[[dict[str, Any]], Any]) -> Iterator[str]:
+        """Answer all tasks there are; yield each one's loop once that is acknowledged."""
+        for job in self._portal.get("./").json()["jobs"]:
+            task = self._post("take", job=job["id"])["task"]
+            while task is not None:
+                loop = task["loop"]
+                task = self._post("submit", id=task["id"], answer=json.dumps(answer(task)))["task"]
+                yield loop
+
+    def _post(self, page: str, **fields: str) -> dict[str, Any]:
+        answer = self._portal.post(page, data={"csrf": self._csrf, **fields})
+        found: dict[str, Any] = answer.raise_for_status().json()
+        return found
 
 
 def until(condition: Callable[[], bool]) -> None:

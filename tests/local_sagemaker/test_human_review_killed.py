@@ -1,16 +1,32 @@
 """Servers that are killed in the middle of a review: what was acknowledged is there, once."""
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
+import httpx
+import psutil
 import pytest
 
-from tests.local_sagemaker.human_review_support import ANSWER, Review, until
+from local_sagemaker import LocalSageMaker
+from local_sagemaker.home import Home
+from tests.local_sagemaker.human_review_support import (
+    ANSWER,
+    CONTENT,
+    ROLE,
+    TEMPLATE,
+    Review,
+    Reviewer,
+    until,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -133,3 +149,90 @@ def test_no_task_is_lost_or_doubled(killed: Killed, answers: int) -> None:
         assert acknowledged <= given
     finally:
         review.close()
+
+
+@pytest.mark.parametrize("answers", [5, 50])
+def test_a_whole_server_may_be_killed_under_four_workers(
+    fresh: LocalSageMaker, answers: int
+) -> None:
+    """Each of whom signs in again and goes on; what was acknowledged is not asked again."""
+    names = _started(40)
+    acknowledged: Counter[tuple[str, str]] = Counter()
+
+    def work(worker: str) -> None:
+        # The server ends under them.
+        with contextlib.suppress(httpx.TransportError), Reviewer(fresh, worker) as reviewer:
+            for loop in reviewer.answered(lambda _: {"by": worker}):
+                acknowledged[loop, worker] += 1
+
+    def all_work() -> list[threading.Thread]:
+        threads = [
+            threading.Thread(target=work, args=(name,)) for name in ["Ada", "Bob", "Eve", "Dan"]
+        ]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    threads = all_work()
+    until(lambda: acknowledged.total() >= answers)
+    info = Home(fresh.home).server()
+    assert info is not None
+    server = psutil.Process(info.pid)
+    children = server.children(recursive=True)
+    assert children
+    server.kill()
+    assert psutil.wait_procs(children)[1] == []
+    for thread in threads:
+        thread.join()
+    server.wait()
+    before = acknowledged.total()
+    assert answers <= before < 80
+    fresh.start()
+    for thread in all_work():
+        thread.join()
+    a2i, s3 = boto3.client("sagemaker-a2i-runtime"), boto3.client("s3")
+    given: Counter[tuple[str, str]] = Counter()
+    for name in names:
+        loop = a2i.describe_human_loop(HumanLoopName=name)
+        assert loop["HumanLoopStatus"] == "Completed"
+        bucket, _, key = loop["HumanLoopOutput"]["OutputS3Uri"][5:].partition("/")
+        output = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        given.update((name, answer["answerContent"]["by"]) for answer in output["humanAnswers"])
+    assert Counter(name for name, _ in given.elements()) == dict.fromkeys(names, 2)
+    assert set(given.values()) == {1}
+    assert acknowledged <= given
+
+
+def _started(count: int) -> list[str]:
+    """Start human loops that two workers answer each; return their names."""
+    sagemaker, a2i = boto3.client("sagemaker"), boto3.client("sagemaker-a2i-runtime")
+    boto3.client("s3").create_bucket(Bucket="answers")
+    task_ui = sagemaker.create_human_task_ui(
+        HumanTaskUiName="films", UiTemplate={"Content": TEMPLATE}
+    )
+    flow = sagemaker.create_flow_definition(
+        FlowDefinitionName="films",
+        RoleArn=ROLE,
+        HumanLoopConfig={
+            "WorkteamArn": sagemaker.list_workteams()["Workteams"][0]["WorkteamArn"],
+            "HumanTaskUiArn": task_ui["HumanTaskUiArn"],
+            "TaskTitle": "Film reviews",
+            "TaskDescription": "Say whether a review is positive.",
+            "TaskCount": 2,
+        },
+        OutputConfig={"S3OutputPath": "s3://answers"},
+    )["FlowDefinitionArn"]
+    until(
+        lambda: (
+            sagemaker.describe_flow_definition(FlowDefinitionName="films")["FlowDefinitionStatus"]
+            == "Active"
+        )
+    )
+    names = [f"review-{number}" for number in range(count)]
+    for name in names:
+        a2i.start_human_loop(
+            HumanLoopName=name,
+            FlowDefinitionArn=flow,
+            HumanLoopInput={"InputContent": json.dumps(CONTENT)},
+        )
+    return names

@@ -8,13 +8,12 @@ import json
 import time
 import uuid
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import boto3
-import httpx
 import pytest
 
 from local_sagemaker import LocalSageMaker
+from tests.local_sagemaker.human_review_support import Reviewer
 
 # Close to the workshop's own: a multi-select with an apostrophe-quoted list, and no Submit button.
 TEMPLATE = """
@@ -32,26 +31,6 @@ SENTENCES = (
     "I have learnt a lot in this NLP Summit, it's has been amazing!",
     "I am not sure how this Human In the Loop concept works",
 )
-
-
-def answer_all(local: LocalSageMaker, category: str) -> int:
-    """Answer every task that there is, as the portal's pages do; return how many."""
-    code = parse_qs(urlsplit(local.portal_url).fragment)["code"][0]
-    answered = 0
-    with httpx.Client(
-        base_url=f"{local.url}/portal/", headers={"accept": "application/json"}, trust_env=False
-    ) as portal:
-        csrf = portal.get("./").json()["csrf"]
-        fields = {"csrf": csrf, "code": code, "name": "Ada"}
-        csrf = portal.post("sign-in", data=fields).raise_for_status().json()["csrf"]
-        for job in portal.get("./").json()["jobs"]:
-            task = portal.post("take", data={"csrf": csrf, "job": job["id"]}).json()["task"]
-            while task is not None:
-                answer = json.dumps({"category": {"labels": [category]}})
-                fields = {"csrf": csrf, "id": task["id"], "answer": answer}
-                task = portal.post("submit", data=fields).raise_for_status().json()["task"]
-                answered += 1
-    return answered
 
 
 @pytest.mark.slow
@@ -110,7 +89,9 @@ def test_the_notebooks_calls(fresh: LocalSageMaker) -> None:
         assert response["HumanLoopStatus"] == "InProgress"
         assert response["HumanLoopOutput"]["OutputS3Uri"].startswith(f"s3://{bucket}/a2i-output/")
 
-    assert answer_all(fresh, "Not clear") == len(SENTENCES)
+    with Reviewer(fresh, "Ada") as ada:
+        answered = list(ada.answered(lambda _: {"category": {"labels": ["Not clear"]}}))
+    assert answered == started
 
     answers = [_answer(a2i_runtime_client, name) for name in started]
     assert [answer["inputContent"]["taskObject"] for answer in answers] == list(SENTENCES)
