@@ -21,6 +21,8 @@ from local_sagemaker.jobs.s3_locations import S3Location
 from local_sagemaker.s3.objects import Objects
 
 _DRIVERS = "sm_drivers"
+# The SDK's script that puts inference code into a model, between the steps of a pipeline.
+_REPACK = "_repack_model.py"
 _WHAT_RUNS = (
     "It runs the code that a request brings along: the source_code of SDK v3's ModelTrainer, a "
     "ContainerEntrypoint, or script mode (hyperparameters sagemaker_program and "
@@ -221,19 +223,27 @@ def _rewrite_drivers(container: Container) -> None:
     They name /opt/ml in many places (``sagemaker.train.templates``, ``container_drivers``), and
     one of them runs ``pip install``, in whose place the requirements are checked.
     """
-    drivers = container.root / "input" / "data" / _DRIVERS
+    data = container.root / "input" / "data"
+    drivers = data / _DRIVERS
     if not drivers.exists():
         return
     for path in drivers.rglob("*"):
-        if path.is_file():
-            try:
-                text = path.read_text(encoding="utf-8")
-            except UnicodeDecodeError:
-                continue
-            path.write_text(container.relocate(text), encoding="utf-8")
+        _relocate(container, path)
+    _relocate(container, data / "code" / _REPACK)
     installer = drivers / "scripts" / "install_requirements.py"
     if installer.exists():
         shutil.copyfile(requirements_check.__file__, installer)
+
+
+def _relocate(container: Container, path: Path) -> None:
+    """Let a text file name this container's folder where it names /opt/ml."""
+    if not path.is_file():
+        return
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return
+    path.write_text(container.relocate(text), encoding="utf-8")
 
 
 def _script(
@@ -249,6 +259,7 @@ def _script(
     code = container.root / "code"
     if hyperparameters.submit_directory is not None:
         code = _source(container, objects, account, hyperparameters.submit_directory)
+        _relocate(container, code / _REPACK)
     requirements = code / "requirements.txt"
     if requirements.exists():
         report = requirements_check.check(requirements)

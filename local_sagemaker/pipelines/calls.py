@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.model import StructureShape
+
 from local_sagemaker.asked import Asked
 from local_sagemaker.dispatch import defect
 from local_sagemaker.errors import AWSError
@@ -77,6 +79,11 @@ class Calls:
         To see to what was made is the service's own business, which nobody's faults are about.
         """
         return self._answer(caller, operation, json.dumps(params).encode())
+
+    def input_shape(self, operation: str) -> StructureShape | None:
+        """Return what an operation takes."""
+        shape: StructureShape | None = self._protocol.model.operation_model(operation).input_shape
+        return shape
 
     def _answer(self, caller: Caller, operation: str, body: bytes) -> dict[str, Any]:
         model = self._protocol.model.operation_model(operation)

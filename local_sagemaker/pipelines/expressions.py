@@ -126,6 +126,11 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def is_expression(value: Any) -> bool:
+    """Tell whether a value stands for another one."""
+    return isinstance(value, Mapping) and _function(value) is not None
+
+
 def _function(value: Mapping[str, Any]) -> str | None:
     """Return which function a value is, or None for a plain structure."""
     if len(value) != 1:

@@ -12,6 +12,8 @@ from typing import Any
 from local_sagemaker.errors import AWSError
 from local_sagemaker.identity import Caller
 from local_sagemaker.pipelines.calls import Calls
+from local_sagemaker.pipelines.expressions import Scope, resolve
+from local_sagemaker.pipelines.fitting import fitted
 from local_sagemaker.pipelines.work import REGISTER, Work, resource_name
 
 _GROUP = "ModelPackageGroup"
@@ -41,10 +43,17 @@ class Making:
     def new_name(self, arguments: Mapping[str, Any]) -> str:
         """Return a name for another attempt; a name in the arguments is how it begins."""
         if self._registers:
-            # A version is numbered by its group. This makes a repeated request the same one.
-            return uuid.uuid4().hex
+            # A version is numbered by its group. This is a token that makes a repeated request,
+            # of this attempt or the next, the same one.
+            return uuid.uuid5(uuid.NAMESPACE_URL, f"{self.execution_arn}/{self.step}").hex
         prefix = arguments.get(self.work.name_key)
         return resource_name(self.execution, self.step, prefix if isinstance(prefix, str) else None)
+
+    def request(self, written: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+        """Return a step's arguments with the values of their expressions."""
+        shape = self.calls.input_shape(f"Create{self.work.noun}")
+        arguments: dict[str, Any] = fitted(written, resolve(written, scope), shape)
+        return arguments
 
     def make(self, name: str, arguments: Mapping[str, Any]) -> str:
         """Ask for it; return its ARN.

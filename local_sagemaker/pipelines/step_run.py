@@ -19,7 +19,7 @@ from local_sagemaker.errors import AWSError
 from local_sagemaker.pipelines import cache, retries
 from local_sagemaker.pipelines.calls import Calls
 from local_sagemaker.pipelines.definition import Step
-from local_sagemaker.pipelines.expressions import ExpressionError, Scope, resolve
+from local_sagemaker.pipelines.expressions import ExpressionError, Scope
 from local_sagemaker.pipelines.former import cached
 from local_sagemaker.pipelines.making import Making
 from local_sagemaker.pipelines.state import (
@@ -157,7 +157,7 @@ class StepRun:
                 raise _Stopped
             if name is None:
                 name = self._making.new_name(self._step.arguments)
-            arguments = resolve(self._step.arguments, self._scope(name))
+            arguments = self._making.request(self._step.arguments, self._scope(name))
             if self._taken_from_cache(state, arguments):
                 return
             arn = self._make(name, arguments)
@@ -261,7 +261,9 @@ class StepRun:
             number, policy = str(found[0]), found[1]
             delay = policy.delay(state.retries.get(number, 0), now() - state.started)
         if found is None or delay is None:
-            why = "" if exception is None else self._why_not(exception, state, found is not None)
+            # AWS explains it of a job that was refused, and not of one that ran.
+            explained = exception is not None and not state.metadata
+            why = self._why_not(str(exception), state, found is not None) if explained else ""
             self._end(FAILED, failure.reason + why)
             return False
         wait = delay

@@ -114,7 +114,11 @@ class Pipelines:
 
     def run(self, steps: Sequence[Any], parameters: Sequence[Any] = (), **given: Any) -> str:
         """Execute a new pipeline to its end; return the execution's ARN."""
-        arn = self.start(self.create(steps, parameters), given or None)
+        return self.execute(self.create(steps, parameters), given or None)
+
+    def execute(self, name: str, given: Mapping[str, Any] | None = None) -> str:
+        """Execute a pipeline to its end; return the execution's ARN."""
+        arn = self.start(name, given)
         self.ended(arn)
         return arn
 
@@ -134,6 +138,13 @@ class Pipelines:
     def status(self, arn: str) -> str:
         """Wait for an execution's end; return its status."""
         return str(self.ended(arn)["PipelineExecutionStatus"])
+
+    def succeeded(self, arn: str) -> dict[str, dict[str, Any]]:
+        """Wait for the end of an execution that must succeed; return its steps."""
+        status, steps = self.status(arn), self.steps(arn)
+        reasons = {name: step.get("FailureReason") for name, step in steps.items()}
+        assert status == "Succeeded", f"{status}: {json.dumps(reasons)}"
+        return steps
 
     def steps(self, arn: str) -> dict[str, dict[str, Any]]:
         """Return the steps of an execution that have started, by name, the first first."""
