@@ -156,6 +156,7 @@ def test_a_job_ends_with_its_time(jobs: Processing) -> None:
     assert jobs.lines(name) == ["WARNING: stopped after MaxRuntimeInSeconds, 1 seconds"]
 
 
+@pytest.mark.slow
 def test_a_continuous_output_is_there_before_the_end(jobs: Processing) -> None:
     output = jobs.output("live", S3UploadMode="Continuous")
     code = """
@@ -344,15 +345,14 @@ def test_outputs_have_the_names_that_files_have(jobs: Processing) -> None:
         os.makedirs("ünï/deep er")
         open("ünï/deep er/ä+b?.txt", "w").write("named")
         open("nothing", "w").close()
-        for number in range(300):
-            open(f"{number:03}", "w").write("x")
+        os.makedirs("no/file")
     """
     name = jobs.python(code, outputs=[jobs.output("empty"), output])
     jobs.completed(name)
     files = jobs.outputs(output)
     assert files["ünï/deep er/ä+b?.txt"] == b"named"
     assert files["nothing"] == b""
-    assert len(files) == 302
+    assert len(files) == 2
     broken = jobs.output()
     bad = "open(b'/opt/ml/processing/output/\\xff', 'w').close()"
     reason = jobs.failed(jobs.python(bad, outputs=[broken]))
