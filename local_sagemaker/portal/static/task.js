@@ -14,6 +14,8 @@ let unsent = null;
 let over = false;
 let busy = false;
 let port = null;
+// Keys that were pressed before the frame had its line.
+const early = [];
 
 useToken(task.csrf);
 
@@ -30,6 +32,7 @@ addEventListener("message", (event) => {
   const kept = sessionStorage.getItem(draftKey);
   if (kept) port.postMessage({ kind: "restore", fields: JSON.parse(kept) });
   port.postMessage({ kind: "shortcuts", digits: localStorage.getItem("portal-digits") !== "off" });
+  early.splice(0).forEach((key) => port.postMessage(key));
 });
 
 /* All that a frame can ask for. */
@@ -214,9 +217,11 @@ document.addEventListener("keydown", (event) => {
   const control = event.ctrlKey || event.metaKey;
   if (event.altKey || event.repeat || byId("confirm").open) return;
   const forTask = control ? event.key === "Enter" : /^[0-9]$/.test(event.key);
-  if (!forTask || !port) return;
+  if (!forTask) return;
   event.preventDefault();
-  port.postMessage({ kind: "key", key: event.key, control });
+  const message = { kind: "key", key: event.key, control };
+  if (port) port.postMessage(message);
+  else early.push(message);
 });
 
 const word = takeWord();
