@@ -32,6 +32,7 @@ _CROWD_SCRIPT = re.compile(
     r"<script\b[^>]*\bcrowd-html-elements\.js[^>]*>\s*</script\s*>", re.IGNORECASE
 )
 _HANDLERS = re.compile(r"""\son\w+\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
+_META = re.compile(r"<meta(?=[\s/>])", re.IGNORECASE)
 _COLOURED = re.compile(r"(?:color|background)\s*:|bgcolor\s*=", re.IGNORECASE)
 _SANDBOX = "allow-scripts allow-forms allow-popups allow-popups-to-escape-sandbox"
 _PICTURES = "data: blob: https://*.amazonaws.com"
@@ -58,7 +59,8 @@ def build(template: str, render: Callable[[str], str], port: int) -> Frame:
         Of the server, whose own pictures may be shown.
     """
     nonce = secrets.token_urlsafe(18)
-    body = render(marked(template, nonce))
+    # One that comes with the data could lead the frame away, before anybody has answered.
+    body = _META.sub("<not-meta", render(marked(template, nonce)))
     # A template with colours of its own was drawn on white.
     scheme = "light" if _COLOURED.search(template) else "light dark"
     page = "" if re.search(r"<html[\s>]", template, re.IGNORECASE) else '<html lang="en">'

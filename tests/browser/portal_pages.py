@@ -66,8 +66,9 @@ def accessibility_problems(page: Page) -> list[str]:
             _WCAG if frame.parent_frame else [*_WCAG, "best-practice"],
         )
         assert result["passes"], "axe looked at nothing"
+        where = "task" if frame.parent_frame else "page"
         found += [
-            f"{'task' if frame.parent_frame else 'page'}: {problem['id']} ({problem['help']}): {node['html']}"
+            f"{where}: {problem['id']} ({problem['help']}): {node['html']}"
             for problem in result["violations"]
             for node in problem["nodes"]
         ]

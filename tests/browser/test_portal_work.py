@@ -1,4 +1,4 @@
-"""Somebody works through tasks in a real browser: by mouse, by keyboard, on a phone, in two tabs."""
+"""Somebody works through tasks in a real browser: by mouse, by keyboard, on a phone, as two."""
 
 import re
 import time
@@ -118,9 +118,7 @@ def test_number_keys_can_be_switched_off(local: LocalSageMaker, new_page: NewPag
     expect(frame.get_by_role("checkbox", name="Number keys")).not_to_be_checked()
 
 
-def test_nothing_chosen_is_said_beside_the_choice(
-    local: LocalSageMaker, new_page: NewPage
-) -> None:
+def test_nothing_chosen_is_said_beside_the_choice(local: LocalSageMaker, new_page: NewPage) -> None:
     made = work()
     page = new_page()
     frame = start(page, local, made, "Hasty")
@@ -213,9 +211,7 @@ def test_a_closed_tab_gives_its_task_back(
     assert task["input"] == {"taskObject": "One."}
 
 
-def test_a_second_page_resumes_what_was_put_aside(
-    local: LocalSageMaker, new_page: NewPage
-) -> None:
+def test_a_second_page_resumes_what_was_put_aside(local: LocalSageMaker, new_page: NewPage) -> None:
     made = work(contents=texts("One.", "Two."))
     page = new_page()
     start(page, local, made, "Pauser")

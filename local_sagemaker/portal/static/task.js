@@ -14,6 +14,7 @@ let unsent = null;
 let over = false;
 let busy = false;
 let port = null;
+let linked = null;
 // Keys that were pressed before the frame had its line.
 const early = [];
 
@@ -22,11 +23,13 @@ useToken(task.csrf);
 /* The frame has no origin and its own scripts: it is known by its window, and is given one line. */
 addEventListener("message", (event) => {
   if (event.source !== frame.contentWindow || event.origin !== "null") return;
-  if (event.data !== "task-ready") return;
+  const number = event.data?.taskReady;
+  if (typeof number !== "number" || number === linked) return;
+  linked = number;
   port?.close();
   const line = new MessageChannel();
   port = line.port1;
-  port.onmessage = ({ data }) => said[data?.kind]?.(data);
+  port.onmessage = ({ data }) => Object.hasOwn(said, data?.kind) && said[data.kind](data);
   // An origin that is opaque has no other name.
   frame.contentWindow.postMessage("task-port", "*", [line.port2]);
   const kept = sessionStorage.getItem(draftKey);
@@ -34,6 +37,9 @@ addEventListener("message", (event) => {
   port.postMessage({ kind: "shortcuts", digits: localStorage.getItem("portal-digits") !== "off" });
   early.splice(0).forEach((key) => port.postMessage(key));
 });
+
+// It may have been ready before this script was.
+frame.contentWindow.postMessage("task-page", "*");
 
 /* All that a frame can ask for. */
 const said = {
