@@ -31,6 +31,7 @@ from local_sagemaker.store import Database, now
 
 _LOG = logging.getLogger(__name__)
 _FIRST_RETRY, _LAST_RETRY = 1.0, 300.0
+_OVERDUE = 30.0
 # FailureReason has at most 1,024 characters (botocore's model).
 LONGEST_REASON = 1024
 
@@ -113,22 +114,33 @@ class Endings:
         Several threads may do so at once, for they write the same bytes.
         """
         rows = self._database.query(
-            "SELECT * FROM review_loops WHERE number = ? AND outcome IS NOT NULL", (number,)
+            "SELECT l.*, i.content FROM review_loops l JOIN review_inputs i ON i.loop = l.number "
+            "WHERE l.number = ? AND l.outcome IS NOT NULL",
+            (number,),
         )
         if not rows:
+            with self._lock:
+                self._retries.pop(number, None)
             return
         row = rows[0]
         loop = loop_of(row, self._flows.get(row["flow"]))
         document = output_document(
-            loop.flow.arn, loop.name, json.loads(row["input"]), self._answers(number), self._issuer
+            loop.flow.arn,
+            loop.name,
+            json.loads(row["content"]),
+            self._answers(number),
+            self._issuer,
         )
         try:
             self._outputs.put(loop.flow.owner, loop.output, document, loop.flow.kms_key)
             self._ended(number, row["outcome"])
         except OutputRefused as error:
             self._ended(number, LOOP_FAILED, INTERNAL_CODE, f"The answers are not in S3: {error}")
-        except (OutputDelayed, sqlite3.OperationalError, OSError) as error:
-            # The answers are kept here, so that whoever gave them need not know.
+        except OutputDelayed as error:
+            self._try_again(number, str(error))
+        except Exception as error:  # noqa: BLE001 - whoever answered can do nothing about it
+            # A full disk, for instance. The answers are kept, and nothing is lost.
+            _LOG.exception("The output of human loop %d could not be written", number)
             self._try_again(number, str(error))
 
     def expire(self) -> None:
@@ -138,8 +150,8 @@ class Endings:
             "SELECT number FROM review_loops WHERE status = ? AND expires <= ?",
             (IN_PROGRESS, moment),
         )
-        for row in rows:
-            with self._database.transaction() as connection:
+        with self._database.transaction() as connection:
+            for row in rows:
                 self.settle(connection, row["number"], moment)
         for number in self._due(moment):
             self.finish(number)
@@ -168,6 +180,11 @@ class Endings:
         connection.execute(
             "UPDATE review_loops SET outcome = ? WHERE number = ?", (outcome, number)
         )
+        # In case whoever is to call `finish` comes to grief before.
+        overdue = self._clock() + _OVERDUE
+        with self._lock:
+            self._retries[number] = (overdue, 0.0)
+        self._alarm.at(overdue)
 
     def _end(
         self,

@@ -26,7 +26,7 @@ ACTIVE, INITIALIZING, DELETING = "Active", "Initializing", "Deleting"
 # As on AWS, a new one is not active at once, so that code that does not wait is found out here.
 _INITIALIZING_SECONDS = 0.5
 # TaskTimeLimitInSeconds in botocore's documentation. It names no default for how long a task is
-# available; ten days is what "Create Human Loop" examples of the developer guide have.
+# available; ten days is what examples of labeling jobs in the developer guide have.
 _TIME_LIMIT = 3600
 _LIFETIME = 864_000
 # Members that make it one of the built-in task types, for Textract and Rekognition.
@@ -205,7 +205,8 @@ class FlowDefinitions:
                 # Recorded before flow definitions meant anything here.
                 self._resources.records.delete(record.key)
                 return {}
-            self._loops.stop_unstarted(flow)
+            stopped = self._loops.stop_unstarted(flow)
+        self._loops.finish(stopped)
         with self._lock:
             self._deleting[record.key] = flow
         self._end(record.key, flow)

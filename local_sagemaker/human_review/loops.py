@@ -6,7 +6,7 @@ requests, pages or templates.
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from local_sagemaker.human_review.endings import LONGEST_REASON, Endings
@@ -81,18 +81,16 @@ class Loops:
         """
         moment = self._clock()
         with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO review_loops (account, region, name, flow, template, input, "
-                "attributes, created, expires, status, failure_code, failure_reason) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            inserted = connection.execute(
+                "INSERT INTO review_loops (account, region, name, flow, template, created, "
+                "expires, status, failure_code, failure_reason) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     flow.account,
                     flow.region,
                     name,
                     flow.id,
                     None if template is None else keep_template(connection, template),
-                    content,
-                    json.dumps(attributes),
                     moment,
                     moment + flow.lifetime,
                     IN_PROGRESS if failure is None else LOOP_FAILED,
@@ -100,15 +98,20 @@ class Loops:
                     failure.reason[:LONGEST_REASON] if failure else None,
                 ),
             )
+            connection.execute(
+                "INSERT INTO review_inputs (loop, content, attributes) VALUES (?, ?, ?)",
+                (inserted.lastrowid, content, json.dumps(attributes)),
+            )
             loop = self.find(flow.account, flow.region, name)
         assert loop is not None
-        self._alarm.at(moment + flow.lifetime if failure is None else moment)
+        if failure is None:
+            self._alarm.at(moment + flow.lifetime)
         return loop
 
     def find(self, account: str, region: str, name: str) -> Loop | None:
         """Return the loop of this name, or None."""
         rows = self._database.query(
-            "SELECT * FROM review_loop_heads WHERE account = ? AND region = ? AND name = ?",
+            "SELECT * FROM review_loops WHERE account = ? AND region = ? AND name = ?",
             (account, region, name),
         )
         return loop_of(rows[0], self._flows.get(rows[0]["flow"])) if rows else None
@@ -116,14 +119,14 @@ class Loops:
     def content(self, loop: Loop) -> str:
         """Return a loop's input, as it came."""
         (row,) = self._database.query(
-            "SELECT input FROM review_loops WHERE number = ?", (loop.number,)
+            "SELECT content FROM review_inputs WHERE loop = ?", (loop.number,)
         )
-        return str(row["input"])
+        return str(row["content"])
 
     def of_flow(self, flow: Flow) -> list[Loop]:
         """Return the loops of a flow definition, oldest first."""
         rows = self._database.query(
-            "SELECT * FROM review_loop_heads WHERE flow = ? ORDER BY created, number",
+            "SELECT * FROM review_loops WHERE flow = ? ORDER BY created, number",
             (flow.id,),
         )
         return [loop_of(row, flow) for row in rows]
@@ -137,10 +140,15 @@ class Loops:
             self._stop(connection, loop.number)
         self._endings.finish(loop.number)
 
-    def stop_unstarted(self, flow: Flow) -> None:
+    def stop_unstarted(self, flow: Flow) -> list[int]:
         """Stop all loops of a flow definition, and forget those that nobody has begun.
 
-        It is part of the transaction that its caller has begun.
+        It is part of the transaction that its caller has begun, and `finish` must follow.
+
+        Returns
+        -------
+        list of int
+            The numbers of those that were stopped.
         """
         with self._database.transaction() as connection:
             rows = self._database.query(
@@ -155,6 +163,12 @@ class Loops:
                 (flow.id, LOOP_STOPPED),
             )
             self._sweep(connection)
+        return [row["number"] for row in rows]
+
+    def finish(self, numbers: Iterable[int]) -> None:
+        """Write the outputs of loops that wait for that only."""
+        for number in numbers:
+            self._endings.finish(number)
 
     def delete(self, loop: Loop) -> None:
         """Forget a loop and its answers; what is in S3 stays."""

@@ -35,10 +35,15 @@ _TABLES = (
     CREATE TABLE review_loops (
         number INTEGER PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL,
         name TEXT NOT NULL, flow TEXT NOT NULL REFERENCES review_flows (id),
-        template TEXT REFERENCES review_templates (digest), input TEXT NOT NULL,
-        attributes TEXT NOT NULL, created REAL NOT NULL, expires REAL NOT NULL,
+        template TEXT REFERENCES review_templates (digest), created REAL NOT NULL,
+        expires REAL NOT NULL,
         status TEXT NOT NULL, outcome TEXT, failure_code TEXT, failure_reason TEXT,
         UNIQUE (account, region, name)
+    );
+    -- By themselves, because a row is written anew with each change of its status.
+    CREATE TABLE review_inputs (
+        loop INTEGER PRIMARY KEY REFERENCES review_loops (number) ON DELETE CASCADE,
+        content TEXT NOT NULL, attributes TEXT NOT NULL
     );
     CREATE INDEX review_loops_by_flow ON review_loops (flow, created);
     CREATE INDEX review_loops_by_template ON review_loops (template);
@@ -58,10 +63,6 @@ _TABLES = (
     CREATE INDEX review_assignments_held ON review_assignments (deadline)
         WHERE state IN ('working', 'paused');
 
-    -- Loops without their inputs, which may be large.
-    CREATE VIEW review_loop_heads AS
-        SELECT number, account, region, name, flow, created, status, failure_code, failure_reason
-        FROM review_loops;
     -- Loops in progress, and how many answers of each nobody gives yet.
     CREATE VIEW review_open AS
         SELECT l.number, l.flow, l.expires, f.time_limit, f.task_count - (
@@ -76,9 +77,10 @@ _TABLES = (
         WHERE state IN ('working', 'paused', 'submitted', 'declined');
     -- Assignments with all that a worker sees of them.
     CREATE VIEW review_tasks AS
-        SELECT a.*, l.name AS loop_name, l.input, l.status, f.id AS flow, f.title, f.description,
-            f.account, f.region, f.time_limit, f.role, t.content AS template
+        SELECT a.*, l.name AS loop_name, i.content AS input, l.status, f.id AS flow, f.title,
+            f.description, f.account, f.region, f.time_limit, f.role, t.content AS template
         FROM review_assignments a JOIN review_loops l ON l.number = a.loop
+        JOIN review_inputs i ON i.loop = l.number
         JOIN review_flows f ON f.id = l.flow JOIN review_templates t ON t.digest = l.template
     """,
 )

@@ -96,6 +96,18 @@ class TestDelays:
         (data,) = outputs.written.values()
         assert json.loads(data)["humanAnswers"][0]["answerContent"] == ANSWER
 
+    @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("?")])
+    def test_whatever_goes_wrong_the_answer_is_kept(
+        self, answered: Answered, error: Exception
+    ) -> None:
+        outputs = Stubborn(error)
+        review, name = answered(outputs)
+        assert review.status(name) == "InProgress"
+        outputs.error = None
+        review.pass_time(60)
+        until(lambda: review.status(name) == "Completed")
+        assert len(outputs.written) == 1
+
     def test_it_waits_for_the_next_server_as_well(self, answered: Answered, tmp_path: Path) -> None:
         review, name = answered(Stubborn(OutputDelayed("the network is down")))
         review.close()

@@ -451,6 +451,16 @@ class TestDeletingFlowDefinitions:
         with pytest.raises(AWSError, match="ResourceNotFound"):
             review.call("ListHumanLoops", FlowDefinitionArn=flow)
 
+    def test_answers_that_were_given_are_not_lost(self, review: Review) -> None:
+        flow = review.flow(2)
+        name = review.start(flow)
+        ada = review.worker()
+        review.worklist.submit(ada, review.take(ada).id, ANSWER)
+        review.call("DeleteFlowDefinition", FlowDefinitionName=flow.rpartition("/")[2])
+        until(lambda: _is_gone(review, flow.rpartition("/")[2]))
+        assert review.status(name) == "Stopped"
+        assert len(review.output(name)["humanAnswers"]) == 1
+
 
 def _is_gone(review: Review, flow: str) -> bool:
     try:
