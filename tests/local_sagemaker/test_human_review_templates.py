@@ -26,7 +26,9 @@ def sagemaker(local: LocalSageMaker) -> Any:
 
 def rendered(sagemaker: Any, template: str, content: Any) -> dict[str, Any]:
     answer: dict[str, Any] = sagemaker.render_ui_template(
-        UiTemplate={"Content": template}, Task={"Input": json.dumps(content)}, RoleArn=ROLE
+        UiTemplate={"Content": template},
+        Task={"Input": json.dumps(content, ensure_ascii=False)},
+        RoleArn=ROLE,
     )
     shape = service_model("sagemaker").operation_model("RenderUiTemplate").output_shape
     fits(answer, shape)
@@ -177,7 +179,7 @@ def test_a_templates_errors_are_told(sagemaker: Any, template: str, code: str, w
     ],
 )
 def test_a_template_cannot_take_the_server_down(sagemaker: Any, template: str) -> None:
-    many = "".join(chr(0x4E00 + number) for number in range(20_000))
+    many = "".join(chr(0x20000 + number) for number in range(120_000))
     (error,) = rendered(sagemaker, template, {"many": many})["Errors"]
     assert error["Code"] == "ResourceLimitExceeded"
     assert rendered(sagemaker, "{{ task.input.a }}", {"a": 1})["RenderedContent"] == "1"
