@@ -92,18 +92,18 @@ def before_and_after(before: pd.DataFrame, after: pd.DataFrame, threshold: float
     return figure
 
 
-def accuracies(slices: Mapping[str, tuple[pd.Series, pd.Series]]) -> "Figure":
+def accuracies(slices: Mapping[str, pd.DataFrame]) -> "Figure":
     """Draw the accuracy on several sets of rows before and after, with 95 % intervals.
 
     Parameters
     ----------
     slices
-        By the name of the set: whether each answer was right before, and after.
+        By the name of the set: whether each answer was right, in columns ``before`` and ``after``.
     """
     figure, axes = _figure(8, 0.75 * len(slices) + 1.1)
-    for number, (before, after) in enumerate(slices.values()):
-        for offset, hits, colour in ((-0.16, before, _BEFORE), (0.16, after, _AFTER)):
-            share, low, high = wilson(int(hits.sum()), len(hits))
+    for number, rows in enumerate(slices.values()):
+        for offset, when, colour in ((-0.16, "before", _BEFORE), (0.16, "after", _AFTER)):
+            share, low, high = wilson(int(rows[when].sum()), len(rows))
             axes.barh(number + offset, share, height=0.3, color=colour)
             axes.plot([low, high], [number + offset] * 2, color="black", linewidth=1.2)
             axes.annotate(
@@ -114,7 +114,7 @@ def accuracies(slices: Mapping[str, tuple[pd.Series, pd.Series]]) -> "Figure":
                 va="center",
                 fontsize=9,
             )
-    labels = [f"{name}\n({len(pair[0])} reviews)" for name, pair in slices.items()]
+    labels = [f"{name}\n({len(rows)} reviews)" for name, rows in slices.items()]
     axes.set_yticks(range(len(slices)), labels)
     axes.invert_yaxis()
     axes.set_xlim(0, 1.08)

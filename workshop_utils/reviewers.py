@@ -54,8 +54,12 @@ class PortalClient:
             # The portal is on this machine, whatever proxy leads out of it.
             trust_env=False,
         )
-        self._csrf = str(self._ask("")["csrf"])
-        self._csrf = str(self._ask("sign-in", name=name, code=code)["csrf"])
+        try:
+            self._csrf = str(self._ask("")["csrf"])
+            self._csrf = str(self._ask("sign-in", name=name, code=code)["csrf"])
+        except PortalRefused:
+            self.close()
+            raise
 
     def jobs(self) -> list[dict[str, Any]]:
         """Return the jobs that this worker may work on."""
@@ -204,6 +208,7 @@ def work(
 
 
 def _work(client: PortalClient, judge: Judge, review: Review, done: threading.Event) -> None:
+    task = None
     while not done.is_set():
         task = _first(client, review)
         if task is None:

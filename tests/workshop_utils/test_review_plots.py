@@ -41,8 +41,8 @@ def test_shares_before_and_after_are_in_the_legend(answered: pd.DataFrame) -> No
 
 
 def test_accuracies_have_a_bar_and_an_interval_each(answered: pd.DataFrame) -> None:
-    right = answered["right"]
-    figure = review_plots.accuracies({"all": (right, ~right), "some": (right[:9], right[:9])})
+    right = pd.DataFrame({"before": answered["right"], "after": ~answered["right"]})
+    figure = review_plots.accuracies({"all": right, "some": right.head(9)})
     [axes] = figure.axes
     assert len(axes.patches) == 4
     assert len(axes.lines) == 4

@@ -1,0 +1,120 @@
+"""An endpoint that is made and updated from the registry, on a real local server."""
+
+import io
+import tarfile
+from collections.abc import Iterator
+
+import pytest
+
+from workshop_utils import deployments, model_registry
+from workshop_utils.endpoints import Endpoint, EndpointFailed
+from workshop_utils.hosting import inference_image
+from workshop_utils.model_registry import ModelVersion
+from workshop_utils.session import Session
+from workshop_utils.traffic import Traffic
+
+pytestmark = pytest.mark.slow
+
+GROUP = "test-deployments"
+SCRIPT = """
+import json
+
+def model_fn(folder):
+    {start}
+
+def predict_fn(data, model):
+    return [{{"label": "version {number}", "score": {score}}} for _ in data["inputs"]]
+"""
+
+
+def _register(ws: Session, number: int, start: str = "return 1") -> ModelVersion:
+    script = SCRIPT.format(number=number, score=number / 10, start=start).encode()
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("code/inference.py")
+        member.size = len(script)
+        archive.addfile(member, io.BytesIO(script))
+    container = {
+        "Image": inference_image(ws.region, "ml.m5.xlarge"),
+        "ModelDataUrl": ws.upload(packed.getvalue(), "deploy", str(number), "model.tar.gz"),
+        "Environment": {"SAGEMAKER_PROGRAM": "inference.py"},
+    }
+    made = ws.client("sagemaker").create_model_package(
+        ModelPackageGroupName=GROUP,
+        ModelApprovalStatus="PendingManualApproval",
+        InferenceSpecification={
+            "Containers": [container],
+            "SupportedContentTypes": ["application/json"],
+            "SupportedResponseMIMETypes": ["application/json"],
+        },
+    )
+    return model_registry.version(ws, made["ModelPackageArn"])
+
+
+@pytest.fixture
+def group(ws: Session) -> Iterator[str]:
+    ws.client("sagemaker").create_model_package_group(ModelPackageGroupName=GROUP)
+    yield GROUP
+    deployments.withdraw(Endpoint(ws, "nlp-workshop-deployed"))
+    model_registry.delete(ws, GROUP)
+
+
+def test_only_what_is_approved_is_deployed(ws: Session, group: str) -> None:
+    assert group == GROUP
+    with pytest.raises(EndpointFailed, match="only what somebody has approved"):
+        deployments.deploy_version(_register(ws, 1), "deployed")
+
+
+def test_an_update_drops_no_request_and_leaves_nothing_old(ws: Session, group: str) -> None:
+    first = _register(ws, 1).decide("Approved", "first")
+    endpoint = deployments.deploy_version(first, "deployed")
+    assert deployments.served_version(endpoint) == first.arn
+    assert endpoint.predict(["x"]) == [{"label": "version 1", "score": 0.1}]
+    second = _register(ws, 2).decide("Approved", "second")
+    assert model_registry.latest_approved(ws, group).number == 2
+    with Traffic(endpoint, ["x", "y"], pause=0.01) as traffic:
+        traffic.go_on(0.5)
+        deployments.deploy_version(second, "deployed")
+        traffic.go_on(0.5)
+    report = traffic.report
+    assert list(report.failed["error"]) == []
+    assert set(report.frame["label"]) == {"version 1", "version 2"}
+    assert report.frame["label"].iloc[-1] == "version 2"
+    assert report.frame["at"].is_monotonic_increasing
+    client = ws.client("sagemaker")
+    names = {"NameContains": "nlp-workshop-deployed"}
+    assert len(client.list_endpoint_configs(**names)["EndpointConfigs"]) == 1
+    assert len(client.list_models(**names)["Models"]) == 1
+
+
+def test_the_same_version_again_changes_nothing(
+    ws: Session, group: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert group == GROUP
+    version = _register(ws, 1).decide("Approved", "")
+    endpoint = deployments.deploy_version(version, "deployed")
+    made = ws.client("sagemaker").describe_endpoint(EndpointName=endpoint.name)
+    deployments.deploy_version(version, "deployed")
+    assert "serves version 1 already" in capsys.readouterr().out
+    again = ws.client("sagemaker").describe_endpoint(EndpointName=endpoint.name)
+    assert made["LastModifiedTime"] == again["LastModifiedTime"]
+
+
+def test_a_version_that_does_not_come_up_leaves_the_old_one_serving(
+    ws: Session, group: str
+) -> None:
+    assert group == GROUP
+    good = _register(ws, 1).decide("Approved", "")
+    endpoint = deployments.deploy_version(good, "deployed")
+    bad = _register(ws, 2, "raise RuntimeError('no such weights')").decide("Approved", "")
+    with pytest.raises(EndpointFailed, match="The old one serves"):
+        deployments.deploy_version(bad, "deployed")
+    assert endpoint.predict(["x"])[0]["label"] == "version 1"
+    assert deployments.served_version(endpoint) == good.arn
+
+
+def test_failed_requests_are_reported_and_not_raised(ws: Session) -> None:
+    with Traffic(Endpoint(ws, "nobody"), ["x"], callers=1) as traffic:
+        traffic.go_on(0.2)
+    assert "nobody" in traffic.report.failed["error"].iloc[0]
+    assert "Failed" in traffic.report._repr_html_()
