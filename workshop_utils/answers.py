@@ -58,7 +58,7 @@ class Answers:
             "Verdicts": ", ".join(f"{count} {label}" for label, count in labels.most_common())
             or "none",
             "People differed": f"on {len(self.disputed)}",
-            "Time for one": f"{seconds:.1f} s (median)",
+            "Time for one": f"{seconds:.2g} s (median)",
             "Files that cannot be read": str(len(self.broken)),
         }
         return card("People's answers", rows)

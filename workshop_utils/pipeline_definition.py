@@ -6,9 +6,10 @@ It knows what each script of `scripts/sentiment` takes and writes; it must not k
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,18 @@ def upsert(session: Session, recipe: Recipe, description: str) -> None:
             steps=steps.all(),
             sagemaker_session=sdk,
         )
+        pipeline.definition = partial(_tags_spelled_right, pipeline.definition)
         pipeline.upsert(role_arn=session.role, description=description, tags=session.tags)
+
+
+def _tags_spelled_right(define: Callable[[], str]) -> str:
+    # SDK 3.12, which Studio has, writes a training step's tags as {"key": ..., "value": ...}, and
+    # the service refuses the job.
+    definition: dict[str, Any] = json.loads(define())
+    for step in definition["Steps"]:
+        tags = step["Arguments"].get("Tags", [])
+        tags[:] = [{name.capitalize(): value for name, value in tag.items()} for tag in tags]
+    return json.dumps(definition)
 
 
 @contextmanager

@@ -72,8 +72,8 @@ class Execution:
             for item in page["PipelineParameters"]
         }
 
-    def follow(self) -> "Execution":
-        """Show the steps as they go, until the execution has ended; return it.
+    def follow(self) -> None:
+        """Show the steps as they go, until the execution has ended.
 
         Interrupting this does not stop the execution.
 
@@ -96,7 +96,6 @@ class Execution:
             pause = min(pause * 1.1, _SLOWEST_POLL)
         if status != "Succeeded":
             raise PipelineFailed(self._why(status, steps))
-        return self
 
     def evaluation(self) -> Evaluation:
         """Return what the step Evaluate measured: the candidate beside the champion."""

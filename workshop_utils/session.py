@@ -315,7 +315,7 @@ def choose_mode(mode: str | None = None) -> Mode:
 def _quiet_libraries() -> None:
     # The SDK switches logging on for everybody, and tells of every step it takes. What goes wrong
     # is raised.
-    for name in ("sagemaker", "sagemaker.config", "botocore", "boto3"):
+    for name in ("sagemaker", "sagemaker.config", "botocore", "boto3", "httpx"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

@@ -69,7 +69,9 @@ def first(ws: Session, pipeline: Pipeline) -> Execution:
     ws.break_on_purpose("CreateTrainingJob", "ResourceLimitExceeded", times=5)
     # What an earlier call left is forgotten.
     assert ws.break_on_purpose("CreateTrainingJob", "ResourceLimitExceeded", times=2)
-    return sentiment.learn(pipeline).follow()
+    execution = sentiment.learn(pipeline)
+    execution.follow()
+    return execution
 
 
 def test_refused_jobs_are_tried_again(first: Execution) -> None:
