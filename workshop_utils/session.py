@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import boto3
@@ -86,6 +87,8 @@ class Session:
     prefix: str
     boto: Any = field(repr=False)
     local: "LocalSageMaker | None" = field(default=None, repr=False)
+    _clients: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _making: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     @property
     def tags(self) -> list[dict[str, str]]:
@@ -104,8 +107,12 @@ class Session:
         )
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client of the lab's region."""
-        return self.boto.client(service)
+        """Return a boto3 client of the lab's region, the same one for every caller."""
+        # Clients may be used by several threads; making them may not.
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self.boto.client(service)
+            return self._clients[service]
 
     def name(self, base: str) -> str:
         """Return a new name for a resource: prefix, base, time and a few random letters.
