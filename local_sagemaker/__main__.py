@@ -13,10 +13,11 @@ from local_sagemaker import daemon
 from local_sagemaker.commands.faults import add_fault_command
 from local_sagemaker.commands.models import add_model_commands
 from local_sagemaker.commands.requests import add_requests_command
+from local_sagemaker.commands.review import HOSTS, add_review_command
 from local_sagemaker.commands.status import card
 from local_sagemaker.commands.tree import add_tree_command
 from local_sagemaker.home import Home, HomeError
-from local_sagemaker.settings import misleading
+from local_sagemaker.settings import ACCOUNT, REGION, Place, misleading
 
 _DESCRIPTION = """\
 A SageMaker that runs on this machine: it speaks AWS's API on 127.0.0.1 and really runs training
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         help="start it in the background, or attach to the one that runs; print exports",
     )
     command.add_argument("--quiet", action="store_true", help="print one line, and no keys")
+    command.add_argument("--allow-host", **HOSTS)
     command.set_defaults(run=_start)
     command = commands.add_parser(
         "status", parents=[shared], help="show jobs, endpoints, faults and requests"
@@ -75,12 +77,17 @@ def _parser() -> argparse.ArgumentParser:
     add_fault_command(commands, shared)
     add_model_commands(commands, shared)
     add_tree_command(commands, shared)
+    add_review_command(commands, port)
     command = commands.add_parser("stop", parents=[shared], help="stop it; its state is kept")
     command.set_defaults(run=_stop)
     command = commands.add_parser("reset", parents=[shared], help="stop it and remove its state")
     command.add_argument("--yes", action="store_true", help="do not ask")
     command.set_defaults(run=_reset)
     command = commands.add_parser("serve", parents=[shared, port], help="run it in this terminal")
+    command.add_argument("--allow-host", **HOSTS)
+    command.add_argument("--account", default=ACCOUNT, help=argparse.SUPPRESS)
+    command.add_argument("--region", default=REGION, help=argparse.SUPPRESS)
+    command.add_argument("--answers-to-account", action="store_true", help=argparse.SUPPRESS)
     command.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     command.set_defaults(run=_serve)
     return parser
@@ -95,7 +102,8 @@ def _port(text: str) -> int:
 
 def _start(options: argparse.Namespace) -> int:
     home = Home(options.home)
-    started = daemon.start(home, options.port)
+    place = Place(portal_hosts=tuple(options.allow_host)) if options.allow_host else None
+    started = daemon.start(home, options.port, place)
     word = "started" if started.fresh else "already runs"
     # repr, because a comment must stay one line, whatever the folder is called.
     print(f"# The local SageMaker {word} at {started.info.url} (home: {str(home.path)!r}).")
@@ -180,7 +188,10 @@ def _serve(options: argparse.Namespace) -> int:
     from local_sagemaker.server_process import run
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    return run(Home(options.home), options.port, options.ready_fd)
+    place = Place(
+        options.account, options.region, tuple(options.allow_host), options.answers_to_account
+    )
+    return run(Home(options.home), options.port, options.ready_fd, place)
 
 
 if __name__ == "__main__":

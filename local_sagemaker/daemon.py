@@ -24,9 +24,9 @@ import psutil
 
 from local_sagemaker.control import StartError, status
 from local_sagemaker.home import Home, HomeError, ServerInfo
-from local_sagemaker.settings import default_run_dir
+from local_sagemaker.settings import Place, default_run_dir
 
-__all__ = ["StartError", "Started", "reachable", "reset", "start", "status", "stop"]
+__all__ = ["Place", "StartError", "Started", "reachable", "reset", "start", "status", "stop"]
 
 # A server with thousands of records and endpoints to bring back is up long before that.
 _START_SECONDS = 120.0
@@ -42,7 +42,7 @@ class Started:
     fresh: bool
 
 
-def start(home: Home, port: int | None = None) -> Started:
+def start(home: Home, port: int | None = None, place: Place | None = None) -> Started:
     """Start the server of a home in the background, or attach to the one that runs.
 
     Parameters
@@ -51,6 +51,9 @@ def start(home: Home, port: int | None = None) -> Started:
         Whose server.
     port
         The TCP port; the home's own if None.
+    place
+        Where its people and answers are; whatever the running server has if None, and a laptop
+        otherwise.
 
     Raises
     ------
@@ -66,21 +69,37 @@ def start(home: Home, port: int | None = None) -> Started:
                     f"the local SageMaker of {home.path} already runs at {info.url}. Stop it "
                     f"first to move it to port {port}."
                 )
+            _check_place(home, info, place)
             return Started(info, fresh=False)
-        _launch(home, port)
+        _launch(home, port, place or Place())
         info = _attached(home)
         if info is None:
             raise StartError(f"the server ended right after it started:\n{_tail(home)}")
         return Started(info, fresh=True)
 
 
-def _launch(home: Home, port: int | None) -> None:
+def _check_place(home: Home, info: ServerInfo, place: Place | None) -> None:
+    """Refuse a running server that is another account's, or that a proxy cannot lead to."""
+    if place is None:
+        return
+    state = status(info)
+    found = (state["account"], state["region"], state["review"]["answers_to_account"])
+    missing = [name for name in place.portal_hosts if name not in state["review"]["hosts"]]
+    if found != (place.account, place.region, place.answers_to_account) or missing:
+        raise StartError(
+            f"the local SageMaker of {home.path} already runs for account {found[0]} in {found[1]} "
+            "with other settings. Stop it first, or name another home."
+        )
+
+
+def _launch(home: Home, port: int | None, place: Place) -> None:
     """Start the process and return when it is ready."""
     _rotate(home)
     # -P: a file in the user's working directory must not pass for a module of the server.
     command = [sys.executable, "-P", "-m", "local_sagemaker", "serve", "--home", str(home.path)]
     if port is not None:
         command += ["--port", str(port)]
+    command += _options(place)
     read_end, write_end = os.pipe()
     with os.fdopen(read_end, "rb", buffering=0) as pipe:
         try:
@@ -94,7 +113,7 @@ def _launch(home: Home, port: int | None) -> None:
                     start_new_session=True,
                     pass_fds=(write_end,),
                     cwd=home.path,
-                    env=_server_environment(os.environ),
+                    env=_server_environment(os.environ, with_aws=place.answers_to_account),
                 )
         except OSError as error:
             raise HomeError(f"cannot start a server in {home.path}: {error}.") from error
@@ -129,10 +148,17 @@ def _answer(pipe: int, deadline: float) -> bytes | None:
     return answer
 
 
-def _server_environment(environment: Mapping[str, str]) -> dict[str, str]:
+def _options(place: Place) -> list[str]:
+    options = ["--account", place.account, "--region", place.region]
+    for name in place.portal_hosts:
+        options += ["--allow-host", name]
+    return options + (["--answers-to-account"] if place.answers_to_account else [])
+
+
+def _server_environment(environment: Mapping[str, str], *, with_aws: bool) -> dict[str, str]:
     """Return the server's environment: this one, with this package where Python finds it.
 
-    The user's keys and settings for AWS stay out of it.
+    The user's keys and settings for AWS stay out of it, unless answers go to the user's account.
     """
     package = str(Path(__file__).resolve().parent.parent)
     # Entries may be relative, and the server works in its home.
@@ -142,7 +168,7 @@ def _server_environment(environment: Mapping[str, str]) -> dict[str, str]:
     kept = {
         name: value
         for name, value in environment.items()
-        if not name.startswith(("AWS_", "BOTOCORE_"))
+        if with_aws or not name.startswith(("AWS_", "BOTOCORE_"))
     }
     return kept | {"PYTHONPATH": os.pathsep.join(path)}
 

@@ -207,16 +207,19 @@ class Home:
             (self.path / "client").mkdir(exist_ok=True)
             write_private(self.path / "client" / "credentials.json", json.dumps(content))
 
-    def environment(self, url: str) -> dict[str, str]:
-        """Return the variables that point a client at the server of this home."""
+    def credentials(self) -> Credentials:
+        """Return the local user's key."""
         path = self.path / "client" / "credentials.json"
         try:
-            credentials = Credentials(**json.loads(path.read_text()))
+            return Credentials(**json.loads(path.read_text()))
         except (OSError, ValueError, TypeError) as error:
             raise HomeError(
                 f"{path} cannot be read ({error}). Restart the server: it writes the file anew."
             ) from error
-        return client_environment(self.path, url, REGION, credentials)
+
+    def environment(self, url: str) -> dict[str, str]:
+        """Return the variables that point a client at the server of this home."""
+        return client_environment(self.path, url, REGION, self.credentials())
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

@@ -168,7 +168,7 @@ class Server:
         self.human_review = HumanReview(
             Surroundings(settings, self.resources, self.objects, self.identity)
         )
-        self.portal = Portal(self.human_review, open_access(settings.home), settings.url)
+        self.portal = Portal(self.human_review, open_access(settings.home), settings)
         self.requests = RequestStatistics()
         self.status = ServerStatus(
             settings,

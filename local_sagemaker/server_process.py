@@ -21,7 +21,7 @@ from local_sagemaker.containers import orphans
 from local_sagemaker.home import Home, HomeError, ServerInfo
 from local_sagemaker.run_folder import RunFolder, sweep
 from local_sagemaker.server import Server
-from local_sagemaker.settings import Settings, write_client_files
+from local_sagemaker.settings import Place, Settings, write_client_files
 from local_sagemaker.store import StoreError
 
 _LOG = logging.getLogger(__name__)
@@ -30,7 +30,9 @@ _STOP_GRACE = 5
 Tell = Callable[[dict[str, Any]], None]
 
 
-def run(home: Home, port: int | None = None, ready_fd: int | None = None) -> int:
+def run(
+    home: Home, port: int | None = None, ready_fd: int | None = None, place: Place | None = None
+) -> int:
     """Run the server of a home in this process until it is told to stop.
 
     Parameters
@@ -41,6 +43,8 @@ def run(home: Home, port: int | None = None, ready_fd: int | None = None) -> int
         The TCP port; the home's own if None.
     ready_fd
         A pipe on which to say, as one line of JSON, that the server is ready or why it is not.
+    place
+        Where its people and answers are; a laptop if None.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def run(home: Home, port: int | None = None, ready_fd: int | None = None) -> int
         listener = home.listen(port)
         folder = RunFolder(home.path)
         try:
-            server, token = _build(home, listener, folder)
+            server, token = _build(home, listener, folder, place or Place())
         except BaseException:
             folder.give_up()
             raise
@@ -88,8 +92,12 @@ def run(home: Home, port: int | None = None, ready_fd: int | None = None) -> int
     return 0
 
 
-def _build(home: Home, listener: socket.socket, folder: RunFolder) -> tuple[Server, str]:
-    settings = Settings(home=home.path, port=listener.getsockname()[1], run_dir=folder.path)
+def _build(
+    home: Home, listener: socket.socket, folder: RunFolder, place: Place
+) -> tuple[Server, str]:
+    settings = Settings(
+        home=home.path, port=listener.getsockname()[1], run_dir=folder.path, **vars(place)
+    )
     token = secrets.token_urlsafe(32)
     server = Server(settings, token)
     write_client_files(home.path)

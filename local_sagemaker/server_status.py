@@ -44,7 +44,7 @@ class ServerStatus:
     requests
         The figures of the operations.
     review
-        Returns the portal's ``url``, and how many tasks are ``available`` and ``held``.
+        Returns how much there is for people to do, and where (`Portal.status`).
     """
 
     def __init__(
@@ -82,8 +82,7 @@ class ServerStatus:
             ``account`` and ``region``; ``endpoints``, of each the same, ``config`` and
             ``variants`` with their figures (`Endpoints.statistics`); ``faults`` that can still
             strike (`Faults.list`); ``requests`` by operation (`RequestStatistics.summary`);
-            ``review``, of human review: ``url`` opens the portal with its access code,
-            ``available`` answers nobody is giving yet, ``held`` tasks somebody is in.
+            ``review``, how much there is for people to do, and where (`Portal.status`).
         """
         now = time.time()
         return {

@@ -14,6 +14,18 @@ from local_sagemaker.identity import Credentials
 
 ACCOUNT = "111122223333"
 REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What differs between a laptop and an AWS account; see `Settings`."""
+
+    account: str = ACCOUNT
+    region: str = REGION
+    portal_hosts: tuple[str, ...] = ()
+    answers_to_account: bool = False
+
+
 _PLUGINS = "BOTOCORE_EXPERIMENTAL__PLUGINS"
 _PLUGIN = "local_sagemaker=local_sagemaker.botocore_plugin"
 # Other credentials than the local user's, other endpoints, or no endpoint at all.
@@ -69,6 +81,9 @@ class Settings:
         How many jobs run at once; further ones wait.
     portal_hosts
         Further names under which a proxy leads people to the review portal.
+    answers_to_account
+        Whether answers of human review go to the S3 of the AWS account whose credentials are in
+        the server's environment, and not to the server's own.
     """
 
     home: Path
@@ -78,6 +93,7 @@ class Settings:
     region: str = REGION
     max_jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     portal_hosts: tuple[str, ...] = ()
+    answers_to_account: bool = False
 
     @property
     def url(self) -> str:

@@ -63,7 +63,7 @@ def join() -> "Iterator[Join]":
 
     with ExitStack() as joined:
 
-        def sign_in(local: LocalSageMaker, name: str = "", base: str = "") -> Reviewer:
+        def sign_in(local: LocalSageMaker | None, name: str = "", base: str = "") -> Reviewer:
             reviewer = Reviewer(local, name, base)
             joined.callback(reviewer.close)
             return reviewer

@@ -131,12 +131,12 @@ def code_of(local: LocalSageMaker) -> str:
 class Reviewer:
     """A worker in a browser without a screen: the portal's pages over HTTP."""
 
-    def __init__(self, local: LocalSageMaker, name: str = "", base: str = "") -> None:
-        self.http = httpx.Client(
-            base_url=base or f"{local.url}/portal/", headers=JSON, trust_env=False, timeout=60
-        )
+    def __init__(self, local: LocalSageMaker | None, name: str = "", base: str = "") -> None:
+        if local is not None:
+            base = f"{local.url}/portal/"
+        self.http = httpx.Client(base_url=base, headers=JSON, trust_env=False, timeout=60)
         self.csrf = self.http.get("./").json()["csrf"]
-        if name:
+        if name and local is not None:
             answer = self.post("sign-in", code=code_of(local), name=name)
             assert answer.status_code == 200, answer.text
             self.csrf = answer.json()["csrf"]
@@ -169,5 +169,5 @@ class Reviewer:
 class Join(Protocol):
     """Signs workers in, until the test ends."""
 
-    def __call__(self, local: LocalSageMaker, name: str = "", base: str = "") -> Reviewer:
+    def __call__(self, local: LocalSageMaker | None, name: str = "", base: str = "") -> Reviewer:
         """Return a worker of this name, or a visitor if there is none."""

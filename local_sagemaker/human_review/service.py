@@ -6,6 +6,7 @@ It knows every module of this package; it must not do anything itself.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from local_sagemaker.human_review.account_outputs import AccountOutputs
 from local_sagemaker.human_review.endings import Endings
 from local_sagemaker.human_review.flow_definitions import FlowDefinitions
 from local_sagemaker.human_review.flows import Flows
@@ -71,7 +72,8 @@ class HumanReview:
         settings, resources = around.settings, around.resources
         database = resources.records.database
         local = LocalOutputs(around.objects, around.identity, settings.url)
-        outputs = outputs or local
+        if outputs is None:
+            outputs = _account(settings) if settings.answers_to_account else local
         portal = f"127.0.0.1:{settings.port}/portal"
         issuer = f"http://{portal}"
         self._keeper = TimeKeeper("human review", clock)
@@ -128,3 +130,10 @@ class HumanReview:
     def _end_loops(self) -> float:
         self._endings.expire()
         return self._endings.next_moment()
+
+
+def _account(settings: Settings) -> AccountOutputs:
+    # Imported where it is needed: a server on a laptop starts sooner without.
+    import boto3
+
+    return AccountOutputs(boto3.Session(region_name=settings.region))

@@ -7,7 +7,6 @@ scripts. Who may do what with a task is the worklist's to say.
 
 import logging
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -29,6 +28,7 @@ from local_sagemaker.portal.assets import static
 from local_sagemaker.portal.forms import FormRefused, read_form
 from local_sagemaker.portal.replies import Refusal, as_json, redirect, signed_out, wants_json
 from local_sagemaker.portal.sessions import Session, Sessions, same_token
+from local_sagemaker.settings import Settings
 
 PREFIX = "/portal"
 _LOG = logging.getLogger("local_sagemaker.portal")
@@ -43,28 +43,34 @@ class Portal:
         Who answers, and what there is to answer.
     access
         What opens the portal.
-    url
-        Of the server.
+    settings
+        Where the server is.
     """
 
-    def __init__(self, review: HumanReview, access: Access, url: str) -> None:
+    def __init__(self, review: HumanReview, access: Access, settings: Settings) -> None:
         self._templates = review.templates
         self._workers = review.workers
         self._worklist = review.worklist
         self._access = access
-        self._url = url
-        self._port = urlsplit(url).port or 80
-        self._sessions = Sessions(access, self._port)
+        self._settings = settings
+        self._port = settings.port
+        self._sessions = Sessions(access, settings.port)
         self._attempts = Attempts()
 
     def status(self) -> dict[str, Any]:
-        """Return the portal's ``url``, and how many tasks are ``available`` and ``held``.
+        """Return how many tasks are ``available`` and ``held``, and where the portal is.
 
-        The URL carries the access code.
+        That is its ``url``, with the access code, the ``hosts`` it answers to as well, and whether
+        answers go to an AWS account (``answers_to_account``).
         """
         waiting = self._worklist.waiting()
-        link = self._access.link(self._url)
-        return {"url": link, "available": waiting.available, "held": waiting.held}
+        return {
+            "url": self._access.link(self._settings.url),
+            "available": waiting.available,
+            "held": waiting.held,
+            "hosts": list(self._settings.portal_hosts),
+            "answers_to_account": self._settings.answers_to_account,
+        }
 
     async def __call__(self, request: Request, path: str) -> Response:
         """Answer one request.
