@@ -46,7 +46,7 @@ class HumanReview:
     around
         The server.
     outputs
-        Where answers go; the server's own S3 if None.
+        Where answers go; as the settings say if None: the server's own S3, or the account's.
     presence
         How long a page that is not heard of keeps its task.
     clock
