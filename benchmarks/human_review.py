@@ -15,11 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import tempfile
 import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from statistics import median
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -228,7 +230,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=4, help="default 4")
     parser.add_argument("--single", type=int, default=50, help="loops of one worker; default 50")
     asked = parser.parse_args()
-    with LocalSageMaker() as local:
+    with tempfile.TemporaryDirectory() as home, LocalSageMaker(Path(home) / "home") as local:
         loops = Loops()
         seconds, bare = latencies(local, loops, asked.single)
         rate = crowd(local, loops, asked.loops, asked.workers)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from botocore.credentials import Credentials
 
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.protocol import service_model
@@ -38,6 +39,15 @@ def test_one_team_is_there_from_the_start(local: LocalSageMaker, region: str) ->
     fits(described, MODEL.operation_model("DescribeWorkforce").output_shape)
     assert described["Workforce"]["Status"] == "Active"
     assert described["Workforce"]["SubDomain"] == answer["Workteam"]["SubDomain"]
+
+
+def test_every_account_has_its_own(local: LocalSageMaker) -> None:
+    assert local.url
+    role = "arn:aws:iam::444455556666:role/Other"
+    key = boto3.client("sts").assume_role(RoleArn=role, RoleSessionName="other")["Credentials"]
+    given = Credentials(key["AccessKeyId"], key["SecretAccessKey"], key["SessionToken"])
+    (theirs,) = client_of("sagemaker", given).list_workteams()["Workteams"]
+    assert ":444455556666:workteam/private-crowd/" in theirs["WorkteamArn"]
 
 
 def test_the_first_team_comes_without_being_looked_at(local: LocalSageMaker) -> None:
