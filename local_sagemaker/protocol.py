@@ -317,6 +317,9 @@ def _serialise(value: Any, shape: Shape) -> Any:
         return {key: _serialise(item, shape.value) for key, item in value.items()}
     if shape.type_name == "blob":
         return base64.b64encode(value).decode()
+    if shape.serialization.get("timestampFormat") == "iso8601":
+        moment = datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds")
+        return moment.replace("+00:00", "Z")
     if isinstance(value, float) and not math.isfinite(value):
         return _NOT_FINITE[repr(value)]
     return value

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 import urllib.request
 import uuid
@@ -16,7 +17,7 @@ from botocore.config import Config
 
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.protocol import service_model
-from tests.local_sagemaker.core_support import client_of, fits, refused
+from tests.local_sagemaker.core_support import client_of, fits, refused, send, signed
 from tests.local_sagemaker.human_review_support import CONTENT, ROLE, TEMPLATE, until
 
 RUNTIME = service_model("sagemaker-a2i-runtime")
@@ -260,6 +261,14 @@ class TestStarting:
             f"s3://{account.bucket}/reviews/{flow_name}/{moment:%Y/%m/%d/%H/%M/%S}/{name}/output.json"
         )
         assert "FailureCode" not in loop
+
+    def test_moments_are_texts(self, local: LocalSageMaker, account: Account, flow: str) -> None:
+        """As the service model says; boto3 would read numbers as well, and other SDKs would not."""
+        path = f"/human-loops/{account.start(flow)}"
+        headers = signed(local, "GET", path, service="sagemaker")
+        answer = send(local, "GET", path, headers)
+        created = json.loads(answer.body)["CreationTime"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", created)
 
     def test_the_same_request_again_is_the_same_loop(self, account: Account, flow: str) -> None:
         name = account.start(flow)
