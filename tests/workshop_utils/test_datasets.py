@@ -116,3 +116,13 @@ def test_a_hub_that_serves_no_table_is_refused(monkeypatch: pytest.MonkeyPatch) 
 def test_without_internet_the_hub_is_an_error_with_a_way_on() -> None:
     with pytest.raises(DatasetError, match=r"HF_HUB_OFFLINE.*banking77\('workshop'\)"):
         datasets.banking77("hub")
+
+
+def test_film_reviews_come_by_split_and_no_text_in_two() -> None:
+    splits = [datasets.film_reviews(name) for name in ("train", "test", "traffic")]
+    for frame in splits:
+        assert list(frame.columns) == ["id", "text", "label", "kind"]
+        assert set(frame["label"]) == {"positive", "negative"}
+        assert set(frame["kind"]) == {"clear", "mixed", "ironic"}
+    texts = pd.concat(splits)["text"]
+    assert texts.is_unique

@@ -51,3 +51,20 @@ def test_a_table_for_reading_shows_texts_whole_and_markup_as_text() -> None:
     assert long in shown
     assert "<script>" not in shown
     assert "0.123<" in shown
+
+
+def test_in_a_terminal_only_new_lines_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    live = display.Live()
+    live.show("<b>1</b>", ["first"])
+    live.show("<b>2</b>", ["first", "second"])
+    live.show("<b>3</b>", [])
+    assert capsys.readouterr().out == "first\nsecond\n"
+
+
+def test_a_bar_says_how_far_it_is_and_escapes_what_it_is_told() -> None:
+    page = display.progress("<i>", 1, 4, "a & b")
+    assert "&lt;i&gt;" in page
+    assert "1 of 4" in page
+    assert "a &amp; b" in page
+    assert "width:25%" in page
+    assert "width:100%" in display.progress("nothing to do", 0, 0)
