@@ -212,15 +212,15 @@ def set_up(
         When something is refused, with the reason.
     """
     chosen = review_service.choose(session, service)
-    output = session.uri("reviews")
-    template = TEMPLATE.read_text(encoding="utf-8")
-    digest = hashlib.sha256(f"{template} {people} {output}".encode()).hexdigest()[:8]
-    full_name = f"{PREFIX}-{name}-{digest}"
-    # A job's input prefix must not be empty, and before the first answer this one would be.
-    session.upload(b"People's answers lie below this prefix.\n", "reviews", "README.txt")
-    task_ui = _task_ui(session, chosen, full_name, template)
-    arn = _flow(session, chosen, full_name, task_ui, people, output)
-    return Review(session, chosen, full_name, arn, people, f"{output}/")
+    try:
+        return _made(session, chosen, people, name)
+    except ReviewFailed as failed:
+        refused = str(failed.__cause__)
+        if service != "auto" or chosen.name != review_service.A2I or "AccessDenied" not in refused:
+            raise
+        # Lists are given to accounts that may not make anything any more.
+        chosen = review_service.own(session, "Amazon A2I lets this account make nothing new")
+        return _made(session, chosen, people, name)
 
 
 def preview(review: Review, text: str) -> str:
@@ -241,6 +241,18 @@ def preview(review: Review, text: str) -> str:
         said = "; ".join(error["Message"] for error in found["Errors"])
         raise ReviewFailed(f"The template cannot be rendered: {said}")
     return str(found["RenderedContent"])
+
+
+def _made(session: Session, chosen: ReviewService, people: int, name: str) -> Review:
+    output = session.uri("reviews")
+    template = TEMPLATE.read_text(encoding="utf-8")
+    digest = hashlib.sha256(f"{template} {people} {output}".encode()).hexdigest()[:8]
+    full_name = f"{PREFIX}-{name}-{digest}"
+    # A job's input prefix must not be empty, and before the first answer this one would be.
+    session.upload(b"People's answers lie below this prefix.\n", "reviews", "README.txt")
+    task_ui = _task_ui(session, chosen, full_name, template)
+    arn = _flow(session, chosen, full_name, task_ui, people, output)
+    return Review(session, chosen, full_name, arn, people, f"{output}/")
 
 
 def _task_ui(session: Session, service: ReviewService, name: str, template: str) -> str:

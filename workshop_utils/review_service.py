@@ -87,7 +87,7 @@ def choose(session: Session, wanted: str = "auto") -> ReviewService:
             return found
         if wanted == "a2i":
             raise SessionError(f"This account cannot use Amazon A2I: {reason}.")
-    return _own(session, reason)
+    return own(session, reason)
 
 
 def _amazon(session: Session) -> tuple[ReviewService | None, str]:
@@ -112,7 +112,8 @@ def _amazon(session: Session) -> tuple[ReviewService | None, str]:
     return service, ""
 
 
-def _own(session: Session, reason: str) -> ReviewService:
+def own(session: Session, reason: str) -> ReviewService:
+    """Start the service that comes along, or find it; say why it is used."""
     started = session.start_reviews()
     client = started.client("sagemaker")
     return ReviewService(

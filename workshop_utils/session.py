@@ -199,9 +199,22 @@ class Session:
         """Return the link to the page where people review, if what runs here brings one."""
         return None if self.local is None else self.local.portal_url
 
-    def start_reviews(self) -> "OwnReviews":
-        """Start the review service that comes with the workshop, for an account without A2I."""
-        raise SessionError("The review service cannot be started on AWS yet.")
+    def start_reviews(self) -> OwnReviews:
+        """Start the review service that comes with the workshop, beside the account, or find it.
+
+        Raises
+        ------
+        SessionError
+            When it does not start, with the reason.
+        """
+        from local_sagemaker.account_review import AccountReview
+        from local_sagemaker.daemon import StartError
+        from local_sagemaker.home import HomeError
+
+        try:
+            return AccountReview(self.account, self.region).start()
+        except (StartError, HomeError) as error:
+            raise SessionError(f"The review service does not start: {error}") from error
 
     def break_on_purpose(self, operation: str, error: str, times: int) -> bool:
         """Let the next requests of an operation fail, where the service is ours to break.
