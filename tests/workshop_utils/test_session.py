@@ -1,10 +1,12 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
 import pytest
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.account_review import AccountReview
 from workshop_utils import session
 from workshop_utils.session import Session, SessionError, choose_mode, start
 
@@ -155,3 +157,24 @@ def test_closing_a_session_that_only_attached_stops_nothing(
     attached.close()
     assert local.status()["url"] == local.url
     assert boto3.client("sts").get_caller_identity()["Account"] == attached.account
+
+
+@pytest.mark.slow
+def test_reviews_beside_aws_start_once_and_answer(
+    ws: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # The session's server plays AWS: nothing tells this session that it is local.
+    monkeypatch.setenv("HOME", str(tmp_path))
+    there = replace(ws, mode="aws", local=None)
+    assert there.review_portal() is None
+    reviews = there.start_reviews()
+    try:
+        teams = reviews.client("sagemaker").list_workteams()["Workteams"]
+        assert [there.account in team["WorkteamArn"] for team in teams] == [True]
+        assert reviews.client("sagemaker-a2i-runtime").meta.endpoint_url not in (
+            there.client("sagemaker").meta.endpoint_url,
+        )
+        assert there.start_reviews().script_link == reviews.script_link
+        assert reviews.portal.startswith("/")
+    finally:
+        AccountReview(there.account, there.region).stop()
