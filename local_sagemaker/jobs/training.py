@@ -8,7 +8,7 @@ from typing import Any
 from local_sagemaker.containers.container import Containers
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
-from local_sagemaker.jobs import channels, training_launch, training_states
+from local_sagemaker.jobs import channels, profiler_rules, training_launch, training_states
 from local_sagemaker.jobs.metric_definitions import MetricDefinitions
 from local_sagemaker.jobs.scheduler import Scheduler
 from local_sagemaker.jobs.training_results import model_location
@@ -157,9 +157,11 @@ def _check(caller: Caller, request: dict[str, Any]) -> None:
 def _first_body(request: dict[str, Any]) -> dict[str, Any]:
     draft = Record(Key("", "", NOUN, ""), "", 0.0, 0.0, status="InProgress")
     training_states.enter(draft, "Starting")
+    rules = profiler_rules.statuses(request)
     return {
         **draft.body,
         "StoppingCondition": request["StoppingCondition"],
         "ModelArtifacts": {"S3ModelArtifacts": str(model_location(request))},
         "ProfilingStatus": "Disabled",
+        **({"ProfilerRuleEvaluationStatuses": rules} if rules else {}),
     }

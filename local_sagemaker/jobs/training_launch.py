@@ -15,7 +15,7 @@ from local_sagemaker import archives
 from local_sagemaker.containers import requirements_check
 from local_sagemaker.containers.container import ROOT, Container
 from local_sagemaker.errors import AWSError
-from local_sagemaker.jobs import script_mode
+from local_sagemaker.jobs import profiler_rules, script_mode
 from local_sagemaker.jobs.channels import ChannelError, stage
 from local_sagemaker.jobs.s3_locations import S3Location
 from local_sagemaker.s3.objects import Objects
@@ -78,7 +78,7 @@ def refusal(request: dict[str, Any]) -> str | None:
         return f"AlgorithmName {algorithm['AlgorithmName']} is given"
     if instances > 1:
         return f"the job has InstanceCount {instances}"
-    if request.get("DebugRuleConfigurations") or request.get("ProfilerRuleConfigurations"):
+    if profiler_rules.needed(request):
         return "debugger or profiler rules are given"
     if not f"{checkpoints}/".startswith(f"{ROOT}/"):
         return f"checkpoints have the LocalPath {checkpoints}, which is not below {ROOT}"

@@ -114,6 +114,18 @@ def test_a_script_that_exits_with_zero_is_completed_whatever_it_prints(jobs: Job
         ),
         (
             {
+                "ProfilerRuleConfigurations": [
+                    {
+                        "RuleConfigurationName": "r",
+                        "RuleEvaluatorImage": "i",
+                        "RuleParameters": {"rule_to_invoke": "LowGPUUtilization"},
+                    }
+                ]
+            },
+            "debugger or profiler rules are given",
+        ),
+        (
+            {
                 "HyperParameters": {
                     "sagemaker_program": "train.py",
                     "sagemaker_torch_distributed_enabled": "true",
