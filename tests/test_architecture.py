@@ -35,7 +35,7 @@ RULES = (
     Rule("*.ipynb", "local_sagemaker", exempt=("docs/examples/sdk_v3.ipynb",)),
     Rule("*.ipynb", "scripts"),
     # They run before anything is installed, but for those that write pages of the documentation.
-    Rule("tools", "local_sagemaker", exempt=("tools/api_table.py",)),
+    Rule("tools", "local_sagemaker", exempt=("tools/api_table.py", "tools/portal_pictures.py")),
     Rule("tools", "workshop_utils", exempt=("tools/readme_tables.py",)),
 )
 SERVING = "local_sagemaker/serving"
