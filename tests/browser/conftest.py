@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -34,17 +34,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+def _without(reason: str) -> NoReturn:
+    """Skip, or fail where the environment promises a browser, as CI's does."""
+    if os.environ.get("BROWSER_REQUIRED"):
+        pytest.fail(f"$BROWSER_REQUIRED is set, but {reason}")
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="module")
 def chromium() -> "Iterator[Browser]":
     """Return the browser; it ends with the module, because its event loop is this thread's."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed (`pip install playwright`)"
-    )
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _without("playwright is not installed (`pip install playwright`)")
     program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
-    with playwright.sync_playwright() as driver:
+    with sync_playwright() as driver:
         own = Path(driver.chromium.executable_path)
         if program is None and not own.exists():
-            pytest.skip(
+            _without(
                 "no Chromium is installed: `playwright install chromium`, or name one in $CHROMIUM"
             )
         browser = driver.chromium.launch(executable_path=program or own, args=_ARGUMENTS)
