@@ -212,7 +212,8 @@ class Server:
         iam = Iam(self.database, self.identity)
         sts = Sts(self.identity)
         sagemaker = (
-            self._operations | PipelineExecutions(self.resources, self.pipelines).operations()
+            self._operations
+            | PipelineExecutions(self.resources, self.objects, self.pipelines).operations()
         )
         metrics = Metrics(self.series, self.records, self.experiments.trial_component)
         metrics_api = _rest("sagemaker-metrics", metrics.operations())

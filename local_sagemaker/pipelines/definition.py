@@ -129,7 +129,16 @@ class Definition:
                     f"Step names must be unique: two steps are called '{step.name}'."
                 )
             steps[step.name] = step
-        return cls(parameters, steps, document.get("PipelineExperimentConfig"))
+        return cls(parameters, steps, _experiment(document.get("PipelineExperimentConfig")))
+
+
+def _experiment(document: Any) -> Mapping[str, Any] | None:
+    members = {"ExperimentName", "TrialName"}
+    if document is not None and not (isinstance(document, dict) and members <= document.keys()):
+        raise validation_exception(
+            "PipelineExperimentConfig needs an ExperimentName and a TrialName, or is left out."
+        )
+    return document
 
 
 def _steps(documents: list[Any], branch: Branch | None) -> Iterator[Step]:

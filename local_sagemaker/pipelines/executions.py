@@ -10,9 +10,11 @@ from local_sagemaker import identifiers
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
-from local_sagemaker.pipelines import order, parameters
+from local_sagemaker.pipelines import experiment, order, parameters
 from local_sagemaker.pipelines.definition import Definition
 from local_sagemaker.pipelines.engine import Engine
+from local_sagemaker.pipelines.expressions import ExpressionError
+from local_sagemaker.pipelines.scope import StepScope
 from local_sagemaker.pipelines.state import (
     EXECUTING,
     FAILED,
@@ -27,6 +29,7 @@ from local_sagemaker.pipelines.state import (
 )
 from local_sagemaker.pipelines.versions import NOUN, executed_version, find_version
 from local_sagemaker.resources import Resources
+from local_sagemaker.s3.objects import Objects
 from local_sagemaker.store import Key, Record, now
 
 _SELECTIVE = "SelectiveExecutionConfig"
@@ -39,14 +42,15 @@ class PipelineExecutions:
 
     Parameters
     ----------
-    resources
-        Where pipelines and executions are.
+    resources, objects
+        Where pipelines and executions are, and S3.
     engine
         Carries executions out.
     """
 
-    def __init__(self, resources: Resources, engine: Engine) -> None:
+    def __init__(self, resources: Resources, objects: Objects, engine: Engine) -> None:
         self._resources = resources
+        self._objects = objects
         self._records = resources.records
         self._engine = engine
 
@@ -77,6 +81,7 @@ class PipelineExecutions:
             definition = Definition.read(version["PipelineDefinition"])
             given = parameters.values(definition.parameters, params.get("PipelineParameters") or ())
             record = _new(caller, pipeline, version, params, given)
+            self._name_experiment(definition, record, pipeline)
             self._records.insert(record)
             self._records.annotate(
                 pipeline.key, lambda pipeline: pipeline.body.update(LastRunTime=record.created)
@@ -167,6 +172,15 @@ class PipelineExecutions:
             self._records.delete(pipeline.key)
         return {"PipelineArn": pipeline.arn}
 
+    def _name_experiment(self, definition: Definition, record: Record, pipeline: Record) -> None:
+        scope = StepScope(definition, record, pipeline.arn, self._objects)
+        try:
+            named = experiment.names(definition, scope)
+        except ExpressionError as error:
+            raise validation_exception(f"PipelineExperimentConfig: {error}.") from error
+        if named is not None:
+            record.body["PipelineExperimentConfig"] = named
+
     def _change(
         self, caller: Caller, params: dict[str, Any], change: Callable[[Record], None]
     ) -> Record:
@@ -194,10 +208,6 @@ def _new(
             "PipelineExecutionDisplayName", f"execution-{moment * 1000:.0f}"
         ),
         "PipelineExecutionDescription": params.get("PipelineExecutionDescription"),
-        "PipelineExperimentConfig": {
-            "ExperimentName": name.lower(),
-            "TrialName": identifier,
-        },
         "ParallelismConfiguration": parallelism,
         "PipelineVersionId": version["PipelineVersionId"],
         "PipelineVersionAliases": version["PipelineVersionAliases"] or None,

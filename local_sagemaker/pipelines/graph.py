@@ -23,6 +23,8 @@ EXECUTION_VARIABLES = frozenset(
     }
 )
 
+_EXPERIMENT = "PipelineExperimentConfig"
+
 
 def upstream(step: Step) -> dict[str, str]:
     """Return the steps that a step waits for, and how each must have ended.
@@ -59,7 +61,9 @@ def _check(definition: Definition) -> None:
         for reference in references(step.arguments):
             _check_reference(definition, step, reference)
     for reference in references(definition.experiment or {}):
-        _check_name(definition, "PipelineExperimentConfig", reference)
+        _check_name(definition, _EXPERIMENT, reference)
+        if reference.root not in (PARAMETERS, EXECUTION):
+            raise _undefined(_EXPERIMENT, reference, "No step has run when it is read")
     _check_cycles(definition)
 
 

@@ -31,6 +31,8 @@ class Making:
         What it is.
     execution, execution_arn, step
         For which step it is: part of its name and its tags.
+    tracked
+        ``ExperimentConfig`` of a job; empty for none.
     """
 
     calls: Calls
@@ -39,6 +41,7 @@ class Making:
     execution: str
     execution_arn: str
     step: str
+    tracked: Mapping[str, str]
 
     def new_name(self, arguments: Mapping[str, Any]) -> str:
         """Return a name for another attempt; a name in the arguments is how it begins."""
@@ -53,6 +56,11 @@ class Making:
         """Return a step's arguments with the values of their expressions."""
         shape = self.calls.input_shape(f"Create{self.work.noun}")
         arguments: dict[str, Any] = fitted(written, resolve(written, scope), shape)
+        if self.tracked and self.work.status_key is not None:
+            arguments["ExperimentConfig"] = {
+                **self.tracked,
+                **arguments.get("ExperimentConfig", {}),
+            }
         return arguments
 
     def make(self, name: str, arguments: Mapping[str, Any]) -> str:

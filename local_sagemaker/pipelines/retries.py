@@ -133,6 +133,31 @@ def of_failure(reason: str) -> str | None:
     return _FAILURES.get(reason.partition(":")[0])
 
 
+def why_not(exception: str, execution_arn: str, step: str, exhausted: int | None) -> str:
+    """Return why nothing is tried again, as the service explains it behind a refusal.
+
+    Parameters
+    ----------
+    exception
+        Of `EXCEPTIONS`.
+    execution_arn, step
+        Of which step.
+    exhausted
+        The number of attempts after which its policy ended; None if there is no policy.
+    """
+    kind = exception.upper().replace(".", "_")
+    why = (
+        f"No retry policy configured for the exception type {kind}."
+        if exhausted is None
+        else f"The retry policy for the exception type {kind} is exhausted after {exhausted} "
+        "attempts."
+    )
+    return (
+        "\nRetry not appropriate on execution of step with PipelineExecutionArn "
+        f"{execution_arn.lower()} and StepId {step}. {why}"
+    )
+
+
 def _number(name: str, value: Any) -> float:
     whole = name != "BackoffRate"
     fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)

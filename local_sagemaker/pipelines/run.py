@@ -9,7 +9,7 @@ import logging
 import threading
 
 from local_sagemaker.identity import Caller
-from local_sagemaker.pipelines import order, work
+from local_sagemaker.pipelines import experiment, order, work
 from local_sagemaker.pipelines.definition import Definition, Step
 from local_sagemaker.pipelines.instant import settle
 from local_sagemaker.pipelines.making import Making
@@ -61,6 +61,7 @@ class Run:
         self._closed = False
         self._lock = threading.Lock()
         self._under_way: dict[str, StepRun] = {}
+        self._tracked: dict[str, str] = {}
 
     def poke(self) -> None:
         """Look again at what can start."""
@@ -85,7 +86,12 @@ class Run:
 
     def __call__(self) -> None:
         """Carry the execution out to its end, or until `close`."""
-        for name, state in steps_of(self._record()).items():
+        record = self._record()
+        named = record.body.get("PipelineExperimentConfig")
+        if named is not None:
+            caller = self._caller(record, "experiment")
+            self._tracked = experiment.made(self._services.calls, caller, named)
+        for name, state in steps_of(record).items():
             if state.under_way:
                 self._go(self._definition.steps[name])
         while True:
@@ -205,21 +211,24 @@ class Run:
         return StepScope(self._definition, record, arn, self._services.objects, job)
 
     def _making(self, record: Record, step: Step) -> Making:
-        identifier = record.private["Id"]
+        return Making(
+            self._services.calls,
+            self._caller(record, step.name),
+            work.WORKS[step.type],
+            record.private["Id"],
+            record.arn,
+            step.name,
+            self._tracked,
+        )
+
+    def _caller(self, record: Record, purpose: str) -> Caller:
+        """Return the session of the pipeline's role in which something is asked for."""
         role = record.body["RoleArn"].rpartition("/")[2]
-        session = f"sagemaker-pipeline-{identifier}-{step.name}"[:64]
-        caller = Caller(
+        session = f"sagemaker-pipeline-{record.private['Id']}-{purpose}"[:64]
+        return Caller(
             account=self._key.account,
             region=self._key.region,
             arn=f"arn:aws:sts::{self._key.account}:assumed-role/{role}/{session}",
             user_id=session,
             access_key="",
-        )
-        return Making(
-            self._services.calls,
-            caller,
-            work.WORKS[step.type],
-            identifier,
-            record.arn,
-            step.name,
         )

@@ -261,9 +261,11 @@ class StepRun:
             number, policy = str(found[0]), found[1]
             delay = policy.delay(state.retries.get(number, 0), now() - state.started)
         if found is None or delay is None:
+            why = ""
             # AWS explains it of a job that was refused, and not of one that ran.
-            explained = exception is not None and not state.metadata
-            why = self._why_not(str(exception), state, found is not None) if explained else ""
+            if exception is not None and not state.metadata:
+                exhausted = state.attempts if found is not None else None
+                why = retries.why_not(exception, self._execution.arn, self._step.name, exhausted)
             self._end(FAILED, failure.reason + why)
             return False
         wait = delay
@@ -274,19 +276,6 @@ class StepRun:
 
         self._change(note)
         return True
-
-    def _why_not(self, exception: str, state: StepState, exhausted: bool) -> str:
-        kind = exception.upper().replace(".", "_")
-        why = (
-            f"The retry policy for the exception type {kind} is exhausted after "
-            f"{state.attempts} attempts."
-            if exhausted
-            else f"No retry policy configured for the exception type {kind}."
-        )
-        return (
-            "\nRetry not appropriate on execution of step with PipelineExecutionArn "
-            f"{self._execution.arn.lower()} and StepId {self._step.name}. {why}"
-        )
 
     def _stop_job(self, job: str) -> None:
         def note(state: StepState) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from local_sagemaker import LocalSageMaker
+from tests.local_sagemaker.endpoint_support import Deployer
 from tests.local_sagemaker.pipeline_support import (
     IMAGE,
     Pipelines,
@@ -18,6 +19,7 @@ from tests.local_sagemaker.pipeline_support import (
     parameter,
 )
 from tests.local_sagemaker.training_support import ROLE, refused
+from tests.local_sagemaker.transform_support import UPPER
 
 YES = [compare("Equals", 1, 1)]
 LONG = ("sleep", "600")
@@ -55,6 +57,7 @@ def test_steps_that_need_not_wait_run_at_once(pipelines: Pipelines) -> None:
     )
 
 
+@pytest.mark.slow
 def test_no_more_steps_run_at_once_than_are_allowed(pipelines: Pipelines) -> None:
     steps = [pipelines.training(f"S{n}", "sleep", "0.05") for n in range(4)]
     name = pipelines.create(steps, ParallelismConfiguration={"MaxParallelExecutionSteps": 1})
@@ -100,6 +103,7 @@ def test_what_runs_when_a_step_fails_ends_before_the_execution(pipelines: Pipeli
     assert pipelines.describe(arn)["LastModifiedTime"] >= shown["Slow"]["EndTime"]
 
 
+@pytest.mark.slow
 def test_a_step_may_run_because_another_failed(pipelines: Pipelines) -> None:
     failing = pipelines.training("Train", "false")
     on_failure = condition("Tell", YES, DependsOn=[{"Step": "Train", "Trigger": "Failed"}])
@@ -123,6 +127,7 @@ def test_a_job_that_somebody_stopped_stops_its_step(pipelines: Pipelines) -> Non
     assert step["FailureReason"] == f"ClientError: the job {job} was stopped before it was done."
 
 
+@pytest.mark.slow
 def test_a_stopped_execution_can_be_retried(pipelines: Pipelines) -> None:
     steps = [condition("First", YES), pipelines.training("Train", *LONG, DependsOn=["First"])]
     arn = pipelines.start(pipelines.create(steps))
@@ -166,6 +171,7 @@ def test_work_is_done_again_where_no_former_result_counts(
         assert "CacheHitResult" not in pipelines.steps(arn)["Train"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("duration", ["30d", "p30d", "T12H", "P1Y2M3W4DT5H6M7.5S", "PT1H"])
 def test_durations_as_people_write_them(pipelines: Pipelines, duration: str) -> None:
     config = {"Enabled": True, "ExpireAfter": duration}
@@ -176,6 +182,7 @@ def test_durations_as_people_write_them(pipelines: Pipelines, duration: str) -> 
     assert "CacheHitResult" in pipelines.steps(again)["Train"]
 
 
+@pytest.mark.slow
 def test_a_result_whose_job_was_deleted_does_not_count(pipelines: Pipelines) -> None:
     name = pipelines.create([pipelines.training("Train", CacheConfig={"Enabled": True})])
     first = pipelines.start(name)
@@ -278,6 +285,7 @@ def test_a_pipeline_that_executes_is_not_deleted(pipelines: Pipelines) -> None:
     assert listed["PipelineExecutionSummaries"] == []
 
 
+@pytest.mark.slow
 def test_many_executions_at_once_do_not_mix(pipelines: Pipelines) -> None:
     name = pipelines.create([fail("Told", get("Parameters.n"))], [parameter("n", "Integer", 0)])
     arns = {n: pipelines.start(name, {"n": n}) for n in range(20)}
@@ -295,3 +303,42 @@ def test_a_selection_of_steps_is_refused_by_name(pipelines: Pipelines) -> None:
         SelectiveExecutionConfig={"SelectedSteps": [{"StepName": "A"}]},
     )
     assert told.startswith("SelectiveExecutionConfig is not run locally")
+
+
+@pytest.mark.slow
+def test_a_model_of_one_step_transforms_in_the_next(
+    pipelines: Pipelines, deployer: Deployer
+) -> None:
+    container = deployer.sagemaker.describe_model(ModelName=deployer.model(UPPER))
+    deployer.put("words/a.txt", b"one\ntwo")
+    create = {
+        "Name": "Create",
+        "Type": "Model",
+        "Arguments": {
+            "ExecutionRoleArn": ROLE,
+            "PrimaryContainer": container["PrimaryContainer"],
+        },
+    }
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{deployer.bucket}/words/"}
+    batch = {
+        "Name": "Batch",
+        "Type": "Transform",
+        "CacheConfig": {"Enabled": True},
+        "Arguments": {
+            "ModelName": get("Steps.Create.ModelName"),
+            "TransformInput": {"DataSource": {"S3DataSource": source}, "SplitType": "Line"},
+            "TransformOutput": {
+                "S3OutputPath": join("/", f"s3://{deployer.bucket}", get("Parameters.folder")),
+                "AssembleWith": "Line",
+            },
+            "TransformResources": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1},
+        },
+    }
+    told = fail("Told", get("Steps.Batch.TransformOutput.S3OutputPath"))
+    arn = pipelines.run([create, batch, told], [parameter("folder", "String", "shouted")])
+    steps = pipelines.steps(arn)
+    assert steps["Batch"]["StepStatus"] == "Succeeded", steps["Batch"]
+    assert ":transform-job/pipelines-" in steps["Batch"]["Metadata"]["TransformJob"]["Arn"]
+    assert steps["Told"]["FailureReason"] == f"s3://{deployer.bucket}/shouted"
+    answer = deployer.s3.get_object(Bucket=deployer.bucket, Key="shouted/a.txt.out")
+    assert answer["Body"].read().splitlines() == [b"ONE", b"TWO"]

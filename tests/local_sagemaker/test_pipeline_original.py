@@ -302,6 +302,15 @@ def test_the_pipeline_of_2022_and_the_calls_of_its_notebooks(pipelines: Pipeline
         "rows": "label,text\n1,['sample.txt']\n",
     }
 
+    tracked = pipelines.describe(arn)["PipelineExperimentConfig"]
+    assert tracked == {"ExperimentName": name.lower(), "TrialName": arn.rpartition("/")[2]}
+    components = client.list_trial_components(TrialName=tracked["TrialName"])
+    sources = {
+        c["TrialComponentSource"]["SourceArn"] for c in components["TrialComponentSummaries"]
+    }
+    jobs = [step["Metadata"].get("TrainingJob", {}).get("Arn") for step in steps]
+    assert sources >= {job for job in jobs if job}
+
     client.describe_pipeline(PipelineName=name)
     again = client.start_pipeline_execution(
         PipelineName=name,

@@ -56,6 +56,7 @@ def test_without_a_policy_the_step_fails_in_the_services_words(
     assert (shown["Metadata"], shown["AttemptCount"]) == ({}, 1)
 
 
+@pytest.mark.slow
 def test_a_fault_of_one_instance_type_strikes_its_jobs_only(
     local: LocalSageMaker, pipelines: Pipelines
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_policy_ends_after_its_attempts(local: LocalSageMaker, pipelines: Pipe
     )
 
 
+@pytest.mark.slow
 def test_each_policy_counts_what_it_is_for(local: LocalSageMaker, pipelines: Pipelines) -> None:
     policies = (
         policy("SageMaker.RESOURCE_LIMIT", MaxAttempts=1),
@@ -91,6 +93,7 @@ def test_each_policy_counts_what_it_is_for(local: LocalSageMaker, pipelines: Pip
     assert (step["StepStatus"], step["AttemptCount"]) == ("Succeeded", 3)
 
 
+@pytest.mark.slow
 def test_waits_grow_by_the_back_off_rate(local: LocalSageMaker, pipelines: Pipelines) -> None:
     waits = policy("SageMaker.RESOURCE_LIMIT") | {"IntervalSeconds": 1, "BackoffRate": 0.3}
     with local.faults.add("CreateTrainingJob", "ResourceLimitExceeded", times=3):
@@ -100,6 +103,7 @@ def test_waits_grow_by_the_back_off_rate(local: LocalSageMaker, pipelines: Pipel
     assert seconds >= 1 + 0.3 + 0.09
 
 
+@pytest.mark.slow
 def test_throttling_and_service_faults_are_tried_again_without_a_policy(
     local: LocalSageMaker, pipelines: Pipelines
 ) -> None:
@@ -110,6 +114,7 @@ def test_throttling_and_service_faults_are_tried_again_without_a_policy(
         assert trained(pipelines, own)["StepStatus"] == "Failed"
 
 
+@pytest.mark.slow
 def test_a_policy_of_ones_own_takes_the_place_of_the_usual_one(
     local: LocalSageMaker, pipelines: Pipelines
 ) -> None:
@@ -145,6 +150,7 @@ def test_a_job_whose_answer_was_lost_is_not_made_twice(
     assert (step["StepStatus"], step["AttemptCount"]) == ("Succeeded", 1)
 
 
+@pytest.mark.slow
 def test_a_version_whose_answer_was_lost_is_not_registered_twice(
     local: LocalSageMaker, pipelines: Pipelines
 ) -> None:
@@ -174,6 +180,7 @@ def test_a_stopped_execution_waits_for_no_retry(
     assert pipelines.steps(arn)["Train"]["StepStatus"] == "Stopped"
 
 
+@pytest.mark.slow
 def test_a_failed_execution_is_retried_from_the_step_that_failed(
     local: LocalSageMaker, pipelines: Pipelines
 ) -> None:
