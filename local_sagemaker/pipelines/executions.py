@@ -107,14 +107,9 @@ class PipelineExecutions:
 
     def retry(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         """Carry an execution out again from the steps that went wrong; the others stay."""
-        found = find_execution(self._records, caller, params["PipelineExecutionArn"])
-        version = executed_version(self._records, found)
-        definition = Definition.read(version["PipelineDefinition"])
         token = params["ClientRequestToken"]
 
         def change(record: Record) -> None:
-            if record.private.get("RetryToken") == token:
-                return
             states = steps_of(record)
             if record.status not in (FAILED, STOPPED):
                 raise AWSError(
@@ -136,9 +131,15 @@ class PipelineExecutions:
             record.body.pop("FailureReason", None)
             record.private["RetryToken"] = token
 
-        record = self._change(caller, params, change)
-        if record.status == EXECUTING:
-            self._engine.start(record.key)
+        with self._records.database.transaction():
+            found = find_execution(self._records, caller, params["PipelineExecutionArn"])
+            if found.private.get("RetryToken") == token:
+                # The same request once more. It runs already, or has ended again.
+                return {"PipelineExecutionArn": found.arn}
+            version = executed_version(self._records, found)
+            definition = Definition.read(version["PipelineDefinition"])
+            record = self._records.update(found.key, change)
+        self._engine.start(record.key)
         return {"PipelineExecutionArn": record.arn}
 
     def update(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:

@@ -141,6 +141,27 @@ def test_a_stopped_execution_can_be_retried(pipelines: Pipelines) -> None:
     assert pipelines.status(arn) == "Stopped"
 
 
+def test_a_repeated_retry_is_one(pipelines: Pipelines) -> None:
+    before: list[str] = []
+    steps = []
+    for name in "ABCD":
+        steps.append(pipelines.training(name, "sleep", "0.1", DependsOn=list(before)))
+        before = [name]
+    arn = pipelines.start(pipelines.create(steps))
+    pipelines.job(arn, "A")
+    stop(pipelines, arn)
+    assert pipelines.status(arn) == "Stopped"
+    again = {"PipelineExecutionArn": arn, "ClientRequestToken": uuid.uuid4().hex}
+    # As boto3 sends it when the first answer is lost.
+    for _ in range(3):
+        pipelines.sagemaker.retry_pipeline_execution(**again)
+    pipelines.succeeded(arn)
+    of_this = f"pipelines-{arn.rpartition('/')[2]}-"
+    jobs = pipelines.sagemaker.list_training_jobs(NameContains=of_this)["TrainingJobSummaries"]
+    made = sorted(job["TrainingJobName"].removeprefix(of_this)[0] for job in jobs)
+    assert made == ["A", "A", "B", "C", "D"]
+
+
 def test_the_same_work_is_not_done_twice(pipelines: Pipelines) -> None:
     cached = pipelines.training(
         "Train",
