@@ -49,6 +49,8 @@ def _check(condition: Any) -> None:
     if not isinstance(condition, dict):
         raise ExpressionError(f"{condition!r} is not a condition")
     kind = condition.get("Type")
+    if not isinstance(kind, str):
+        raise ExpressionError(f"a condition has the Type {kind!r}, which is no text")
     if kind == "Equals" or kind in _ORDERS:
         missing = _COMPARED - condition.keys()
         if missing:

@@ -101,7 +101,10 @@ class Definition:
             ``ValidationException`` that names the first thing that is wrong.
         """
         try:
-            return cls._read(json.loads(text))
+            document = json.loads(text, parse_constant=_no_number)
+            # What has half a surrogate pair could not be shown again.
+            json.dumps(document, ensure_ascii=False).encode()
+            return cls._read(document)
         except RecursionError as error:
             raise validation_exception("The PipelineDefinition is nested too deeply.") from error
         except ValueError as error:
@@ -230,6 +233,10 @@ def _property_file(document: Any) -> tuple[str, PropertyFile]:
         raise ExpressionError(f"a property file needs {', '.join(members)}: {document!r}")
     name, output, path = map(str, found)
     return name, PropertyFile(output, path)
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number")
 
 
 def _list(document: Mapping[str, Any], member: str, owner: str) -> list[Any]:

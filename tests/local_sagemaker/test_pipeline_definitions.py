@@ -92,6 +92,8 @@ PROCESSING = {"Name": "B", "Type": "Processing", "Arguments": {}, "PropertyFiles
         ([step("Training", DependsOn=[{"Step": "B", "Trigger": "Never"}])], "DependsOn has"),
         ([step("Condition")], "Conditions must be a list of at least one condition"),
         ([condition("A", [compare("Resembles", 1, 1)])], "there is no condition 'Resembles'"),
+        ([condition("A", [{"Type": ["Not"]}])], "the Type ['Not'], which is no text"),
+        ([fail("A", "\ud800")], "surrogates not allowed"),
         ([condition("A", [{"Type": "Equals", "LeftValue": 1}])], "Equals needs RightValue"),
         ([condition("A", [{"Type": "In", "QueryValue": 1}])], "In needs a QueryValue and a list"),
         (
@@ -161,6 +163,7 @@ def test_steps_that_cannot_be_are_refused(pipelines: Pipelines, steps: Any, told
         ([parameter("a b", "String")], "The parameter name 'a b' must be"),
         ([parameter("a", "String"), parameter("a", "Float")], "'a' is defined twice"),
         ([parameter("a", "Integer", "1")], "Unexpected type for parameter 'a': '1' is not of"),
+        ([parameter("a", "Float", float("nan"))], "NaN is no number"),
         ([parameter("a", "Integer", True)], "True is not of type Integer"),
         ([parameter("a", "String", "z", EnumValues=["x"])], "'a' must be one of x, not z"),
         (["a"], "'a' is not a parameter"),
