@@ -3,8 +3,11 @@
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import tarfile
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -208,3 +211,43 @@ def framework(jobs: Processing, files: dict[str, str], /, **parameters: object) 
         arguments=["!"],
         **parameters,
     )
+
+
+CUT = """
+import os, sys
+from pathlib import Path
+from types import SimpleNamespace
+from local_sagemaker.processing.outputs import Outputs
+
+root = Path(sys.argv[1])
+(root / "tmp").mkdir()
+path = root / "figures.bin"
+file = os.open(path, os.O_RDWR | os.O_CREAT)
+os.ftruncate(file, 8_000_000)
+looking, over = os.pipe()
+if not os.fork():
+    os.close(over)
+    os.set_blocking(looking, False)
+    while True:
+        for size in (10, 8_000_000):
+            os.ftruncate(file, size)
+        try:
+            if not os.read(looking, 1):
+                os._exit(0)
+        except BlockingIOError:
+            pass
+outputs = Outputs(None, "a", "r", SimpleNamespace(root=root), [])
+for _ in range(30):
+    with outputs._restored(path):
+        pass
+os.close(over)
+os.wait()
+"""
+
+
+def test_a_file_that_is_cut_while_it_is_looked_at_does_not_end_the_server(tmp_path: Path) -> None:
+    # In a process of its own, because the signal that it was ended by spares nobody.
+    ended = subprocess.run(
+        [sys.executable, "-c", CUT, tmp_path], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
