@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from local_sagemaker.errors import AWSError, validation_exception
+from local_sagemaker.human_review.documents import written
 from local_sagemaker.human_review.outputs import LocalOutputs, Owner
 from local_sagemaker.human_review.templates import TemplateError, Templates
 from local_sagemaker.identity import Caller
@@ -127,7 +128,7 @@ def read_input(text: str, member: str) -> Any:
     """
     try:
         content = json.loads(text, parse_constant=_no_number)
-        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+        written(content)
     except (ValueError, RecursionError) as error:
         raise _not_json(member, error) from error
     return content

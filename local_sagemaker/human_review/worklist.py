@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from local_sagemaker.human_review.documents import written
 from local_sagemaker.human_review.endings import Endings
 from local_sagemaker.human_review.holds import Holds
 from local_sagemaker.human_review.presence import Presence
@@ -306,8 +307,6 @@ def _written(answer: dict[str, Any]) -> str:
     if not isinstance(answer, dict):
         raise AnswerRefused("An answer is an object with the fields of the form.")
     try:
-        content = json.dumps(answer, ensure_ascii=False, allow_nan=False)
-        content.encode()
-    except (TypeError, ValueError, RecursionError) as error:
+        return written(answer)
+    except ValueError as error:
         raise AnswerRefused(f"The answer is not JSON: {error}") from error
-    return content

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from local_sagemaker.errors import AWSError
+from local_sagemaker.human_review.documents import DEEPEST
 from local_sagemaker.human_review.presence import Presence
 from local_sagemaker.human_review.workers import NameRefused, Worker
 from local_sagemaker.human_review.worklist import AnswerRefused, Assignment, AssignmentGone
@@ -52,6 +53,14 @@ def impatient(tmp_path: Path) -> Iterator[Review]:
     review = Review(tmp_path, presence=Presence(patience=0.3, grace=0.1))
     yield review
     review.close()
+
+
+def nested(depth: int) -> dict[str, Any]:
+    """Return an object with so many objects in one another, itself included."""
+    found: dict[str, Any] = {}
+    for _ in range(depth - 1):
+        found = {"a": found}
+    return found
 
 
 def gone(review: Review, worker: Worker, assignment: Assignment) -> str:
@@ -206,7 +215,9 @@ class TestSubmitting:
         assert gone(review, ada, assignment) == "submitted"
 
     @pytest.mark.parametrize(
-        "answer", [[], "text", {"a": float("nan")}, {"a": "\ud800"}, {"a": object()}]
+        "answer",
+        [[], "text", {"a": float("nan")}, {"a": "\ud800"}, {"a": object()}, nested(DEEPEST + 1)],
+        ids=["list", "text", "nan", "surrogate", "object", "deep"],
     )
     def test_what_is_no_json_is_refused(self, review: Review, answer: Any) -> None:
         review.start(review.flow())
@@ -215,6 +226,25 @@ class TestSubmitting:
         with pytest.raises(AnswerRefused):
             review.worklist.submit(ada, assignment.id, answer)
         assert review.worklist.get(ada, assignment.id).id == assignment.id
+
+    def test_an_answer_may_be_deep(self, review: Review) -> None:
+        name = review.start(review.flow(), nested(DEEPEST))
+        ada = review.worker()
+        review.worklist.submit(ada, review.take(ada).id, nested(DEEPEST))
+        (answer,) = review.output(name)["humanAnswers"]
+        assert answer["answerContent"] == nested(DEEPEST)
+
+    @pytest.mark.parametrize("depth", [DEEPEST + 1, 900, 960, 980, 100_000])
+    def test_an_input_that_is_too_deep_is_refused(self, review: Review, depth: int) -> None:
+        flow = review.flow()
+        with pytest.raises(AWSError, match=r"nested|recursion") as caught:
+            review.call(
+                "StartHumanLoop",
+                HumanLoopName="deep",
+                FlowDefinitionArn=flow,
+                HumanLoopInput={"InputContent": "[" * depth + "]" * depth},
+            )
+        assert caught.value.code == "ValidationException"
 
     def test_texts_of_all_scripts_and_sizes_arrive(self, review: Review) -> None:
         content = {"taskObject": "日本 \u2028 🙂 </script>" * 50_000}
