@@ -9,7 +9,7 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from local_sagemaker.human_review.answers import Answer, output_document
 from local_sagemaker.human_review.flows import Flows
@@ -32,6 +32,7 @@ from local_sagemaker.store import Database, now
 _LOG = logging.getLogger(__name__)
 _FIRST_RETRY, _LAST_RETRY = 1.0, 300.0
 _OVERDUE = 30.0
+_WRITTEN_AT_ONCE = 20
 # FailureReason has at most 1,024 characters (botocore's model).
 LONGEST_REASON = 1024
 
@@ -143,6 +144,13 @@ class Endings:
             _LOG.exception("The output of human loop %d could not be written", number)
             self._try_again(number, str(error))
 
+    def finish_soon(self, numbers: Iterable[int]) -> None:
+        """Have somebody else `finish` loops: there may be thousands."""
+        moment = self._clock()
+        with self._lock:
+            self._retries |= dict.fromkeys(numbers, (moment, 0.0))
+        self._alarm.at(moment)
+
     def expire(self) -> None:
         """End the loops that waited for workers longer than they may, and write late outputs."""
         moment = self._clock()
@@ -153,7 +161,8 @@ class Endings:
         with self._database.transaction() as connection:
             for row in rows:
                 self.settle(connection, row["number"], moment)
-        for number in self._due(moment):
+        # Other limits are not to wait until thousands of outputs are written.
+        for number in self._due(moment)[:_WRITTEN_AT_ONCE]:
             self.finish(number)
 
     def next_moment(self) -> float:
@@ -172,9 +181,7 @@ class Endings:
     def recover(self) -> None:
         """Note what a server that was killed left to be written."""
         rows = self._database.query("SELECT number FROM review_loops WHERE outcome IS NOT NULL")
-        with self._lock:
-            for row in rows:
-                self._retries[row["number"]] = (self._clock(), 0.0)
+        self.finish_soon(row["number"] for row in rows)
 
     def _mark(self, connection: sqlite3.Connection, number: int, outcome: str) -> None:
         connection.execute(
