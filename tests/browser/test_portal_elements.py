@@ -1,16 +1,18 @@
 """The crowd elements: what they look like to people, and the answer that each gives."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import FrameLocator, Page, expect
 
 from local_sagemaker import LocalSageMaker
 from tests.browser.conftest import NewPage
-from tests.browser.portal_pages import accessibility_problems, start
+from tests.browser.portal_pages import accessibility_problems, expect, start
 from tests.portal_support import Work, work
 
-Opened = tuple[Page, FrameLocator, Work]
+if TYPE_CHECKING:
+    from playwright.sync_api import FrameLocator, Page
+
+Opened = tuple["Page", "FrameLocator", Work]
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def opened(local: LocalSageMaker, new_page: NewPage) -> Any:
     return open_task
 
 
-def submit(page: Page, frame: FrameLocator, made: Work) -> Any:
+def submit(page: "Page", frame: "FrameLocator", made: Work) -> Any:
     """Press Submit; return the answer that is in S3."""
     frame.get_by_role("button", name="Submit").click()
     expect(page.get_by_role("heading", name="Tasks for you")).to_be_visible()

@@ -1,15 +1,17 @@
 """Texts that want to run script, leave their frame or answer by themselves: none of them can."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Page, expect
 
 from local_sagemaker import LocalSageMaker
 from tests.browser.conftest import NewPage
-from tests.browser.portal_pages import ready, start, task_frame
+from tests.browser.portal_pages import expect, ready, start, task_frame
 from tests.portal_support import work
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 TITLE = "document.documentElement.dataset.ran='yes'"
 HOSTILE = [
@@ -38,7 +40,7 @@ RAW = SAFE % "{{ task.input.text | skip_autoescape }}"
 ESCAPED = SAFE % "{{ task.input.text }}"
 
 
-def untouched(page: Page) -> None:
+def untouched(page: "Page") -> None:
     """Assert that nothing ran, neither in the task nor around it, and that all is where it was."""
     for frame in page.frames:
         assert frame.evaluate("document.documentElement.dataset.ran ?? ''") == ""

@@ -10,11 +10,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import expect
 
 from local_sagemaker import LocalSageMaker
 from tests.browser.conftest import NewPage
-from tests.browser.portal_pages import accessibility_problems, ready, sign_in
+from tests.browser.portal_pages import accessibility_problems, expect, ready, sign_in
 from tests.portal_support import work
 
 BASE = "/jupyterlab/default/"

@@ -4,13 +4,13 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import expect
 
 from local_sagemaker import LocalSageMaker
 from tests.browser.conftest import NewPage
 from tests.browser.portal_pages import (
     PHONE,
     accessibility_problems,
+    expect,
     ready,
     sign_in,
     start,

@@ -127,6 +127,8 @@ function failed(failure, again) {
 
 /* The task is not this worker's any more: what was typed stays to be read. */
 function end(heading, text) {
+  // Several questions may be under way when the time is over.
+  if (over) return;
   over = true;
   clearInterval(ticking);
   clearInterval(beating);
