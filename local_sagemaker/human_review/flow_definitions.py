@@ -146,7 +146,7 @@ class FlowDefinitions:
         self._check_output(flow)
         shown = {"HumanLoopConfig": {"TaskTimeLimitInSeconds": _TIME_LIMIT} | config}
         with self._resources.records.database.transaction():
-            record = self._resources.create(caller, NOUN, params, status=INITIALIZING, body=shown)
+            record = self._resources.create(caller, NOUN, params, body=shown)
             self._flows.add(flow)
         active = flow.created + _INITIALIZING_SECONDS
         with self._lock:

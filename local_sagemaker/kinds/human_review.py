@@ -15,7 +15,7 @@ def _template_digest(request: Mapping[str, Any]) -> dict[str, Any]:
 _WORKFORCE = Parent("Workforce", ("WorkforceName",), shown_as="WorkforceArn")
 
 ROWS: dict[str, Override] = {
-    "FlowDefinition": Override(status="Active"),
+    "FlowDefinition": Override(status="Initializing"),
     "HumanTaskUi": Override(status="Active", invented=_template_digest, kept=("UiTemplate",)),
     # Those that people of one's own are in, as all are that the API makes.
     "Workforce": Override(slug="workforce/private-crowd", label="workforce", status="Active"),
