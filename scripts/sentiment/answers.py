@@ -108,11 +108,14 @@ def read_answers(folder: Path, labels: list[str]) -> Answers:
 def _content(path: Path) -> tuple[str, list[Any]]:
     """Return the text that was asked about, and the answers as they were written."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"larger than {MAX_BYTES:,} bytes")
-        content = json.loads(path.read_bytes())
+        size = path.stat().st_size
+        written = path.read_bytes() if size <= MAX_BYTES else b""
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from error
+    if size > MAX_BYTES:
+        raise ValueError(f"larger than {MAX_BYTES:,} bytes")
+    try:
+        content = json.loads(written)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"no JSON: {error}") from error
     text = _member(_member(content, "inputContent"), TEXT)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+import zlib
 from pathlib import Path
 
 from rows import DataError
@@ -72,7 +73,7 @@ def unpack(archive: Path, target: Path) -> None:
                         f"{MAX_BYTES:,} bytes; that is no model of this lab."
                     )
                 _unpack(tar, member, target, archive)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise DataError(f"{archive} cannot be unpacked: {error}.") from error
 
 

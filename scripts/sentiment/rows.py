@@ -139,7 +139,8 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
     """Write rows with the columns ``text,label,weight,source``; make the folder if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        # All in quotes: a writer leaves them out around a carriage return, which ends a row.
+        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(COLUMNS)
         writer.writerows((row.text, row.label, f"{row.weight:g}", row.source) for row in rows)
 
