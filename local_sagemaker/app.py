@@ -29,7 +29,6 @@ from local_sagemaker.faults.striking import answered
 from local_sagemaker.hosts import Hosts
 from local_sagemaker.identity import Caller, Identity
 from local_sagemaker.own_pages import PREFIX, OwnPages
-from local_sagemaker.portal.pages import PREFIX as PORTAL
 from local_sagemaker.portal.pages import Portal
 from local_sagemaker.protocol import Reply
 from local_sagemaker.request_log.observer import Observer
@@ -155,9 +154,11 @@ class _Front:
         try:
             await answer(scope, receive, send)
         finally:
-            path = raw_path(request)
-            if not path.startswith((PREFIX, PORTAL)):
-                self._observer.note(request, path, answer, time.perf_counter() - started)
+            # Its own pages are for people: the log is for what programs ask.
+            if not getattr(request.state, "own_page", False):
+                self._observer.note(
+                    request, raw_path(request), answer, time.perf_counter() - started
+                )
 
 
 class _Router:
@@ -184,10 +185,12 @@ class _Router:
             portal = self._hosts.portal_path(path)
             # A bucket may be called "portal" too: its requests are signed.
             if portal is not None and not _is_signed(request):
+                request.state.own_page = True
                 self._hosts.check_portal(request)
                 return await self._portal(request, portal)
             self._hosts.check(request)
             if path.startswith(PREFIX):
+                request.state.own_page = True
                 return await self._pages(request, path)
             claim = authenticate(_signed(request), self._identity)
             # A body is read only when a key, its token and the time are good. S3 reads its own.
