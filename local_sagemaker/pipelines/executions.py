@@ -10,7 +10,7 @@ from local_sagemaker import identifiers
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
-from local_sagemaker.pipelines import experiment, order, parameters
+from local_sagemaker.pipelines import experiment, order, parameters, selection
 from local_sagemaker.pipelines.definition import Definition
 from local_sagemaker.pipelines.engine import Engine
 from local_sagemaker.pipelines.expressions import ExpressionError
@@ -66,11 +66,6 @@ class PipelineExecutions:
 
     def start(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         """Start an execution; the same ClientRequestToken starts one."""
-        if _SELECTIVE in params:
-            raise validation_exception(
-                f"{_SELECTIVE} is not run locally: start the pipeline as a whole, with "
-                "CacheConfig on the steps that need not run again."
-            )
         with self._records.database.transaction():
             pipeline = self._resources.get(caller, NOUN, params["PipelineName"])
             token = params["ClientRequestToken"]
@@ -82,6 +77,13 @@ class PipelineExecutions:
             given = parameters.values(definition.parameters, params.get("PipelineParameters") or ())
             record = _new(caller, pipeline, version, params, given)
             self._name_experiment(definition, record, pipeline)
+            if _SELECTIVE in params:
+                config = params[_SELECTIVE]
+                record.private["Selected"] = selection.selected(definition, config)
+                keep_steps(
+                    record,
+                    selection.reused(self._records, caller, pipeline, definition, config),
+                )
             self._records.insert(record)
             self._records.annotate(
                 pipeline.key, lambda pipeline: pipeline.body.update(LastRunTime=record.created)
@@ -210,6 +212,7 @@ def _new(
         ),
         "PipelineExecutionDescription": params.get("PipelineExecutionDescription"),
         "ParallelismConfiguration": parallelism,
+        _SELECTIVE: params.get(_SELECTIVE),
         "PipelineVersionId": version["PipelineVersionId"],
         "PipelineVersionAliases": version["PipelineVersionAliases"] or None,
         "RoleArn": params.get("RoleArn") or pipeline.body["RoleArn"],

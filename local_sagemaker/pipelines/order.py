@@ -10,7 +10,7 @@
 It must not know how steps run, nor where their states are kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from local_sagemaker.pipelines import work
 from local_sagemaker.pipelines.definition import ANY, COMPLETED, Definition, Step
@@ -27,12 +27,23 @@ _WANTED = {COMPLETED: SUCCEEDED}
 States = Mapping[str, StepState]
 
 
-def startable(definition: Definition, states: States) -> list[Step]:
-    """Return the steps that can start now, in the order of the definition."""
+def startable(
+    definition: Definition, states: States, selected: Collection[str] | None = None
+) -> list[Step]:
+    """Return the steps that can start now, in the order of the definition.
+
+    Parameters
+    ----------
+    definition, states
+        What is executed, and how far it is.
+    selected
+        The names of the only steps that are to be executed; all if None.
+    """
     ready = [
         step
         for name, step in definition.steps.items()
         if name not in states and _reached(step, states)
+        if selected is None or name in selected
     ]
     if _unhandled(definition, states):
         return [step for step in ready if _runs_on_failure(step, states)]

@@ -117,7 +117,8 @@ class Run:
         if record.status != EXECUTING:
             return bool(running)
         limit = record.private.get("MaxParallelExecutionSteps") or _UNLIMITED
-        chosen = order.startable(self._definition, states)[: max(0, limit - running)]
+        chosen = order.startable(self._definition, states, record.private.get("Selected"))
+        chosen = chosen[: max(0, limit - running)]
         for step in chosen:
             self._begin(step)
         return bool(running or chosen)

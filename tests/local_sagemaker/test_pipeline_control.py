@@ -1,6 +1,5 @@
 """What happens beside the usual way: parallel steps, stops, triggers, caches, deleted pipelines."""
 
-import uuid
 from itertools import pairwise
 from typing import Any
 
@@ -315,15 +314,49 @@ def test_many_executions_at_once_do_not_mix(pipelines: Pipelines) -> None:
         assert pipelines.steps(arn)["Told"]["FailureReason"] == str(n)
 
 
-def test_a_selection_of_steps_is_refused_by_name(pipelines: Pipelines) -> None:
-    name = pipelines.create([fail("A")], PipelineName=f"p-{uuid.uuid4().hex[:8]}")
-    told = refused(
-        "ValidationException",
-        pipelines.start,
-        name=name,
-        SelectiveExecutionConfig={"SelectedSteps": [{"StepName": "A"}]},
+def test_a_selection_of_steps_takes_the_rest_from_another_execution(
+    pipelines: Pipelines,
+) -> None:
+    message = join(" ", get("Steps.Train.TrainingJobName"), get("Parameters.word"))
+    steps = [
+        pipelines.training("Train"),
+        condition("Check", YES, [fail("Told", message)], DependsOn=["Train"]),
+        pipelines.training("Beside"),
+    ]
+    name = pipelines.create(steps, [parameter("word", "String", "hm")])
+    source = pipelines.execute(name)
+    config = {
+        "SourcePipelineExecutionArn": source,
+        "SelectedSteps": [{"StepName": "Check"}],
+    }
+    arn = pipelines.start(name, {"word": "ha"}, SelectiveExecutionConfig=config)
+    pipelines.ended(arn)
+    shown = pipelines.steps(arn)
+    assert list(shown) == ["Train", "Check", "Told"]
+    assert shown["Train"]["SelectiveExecutionResult"] == {"SourcePipelineExecutionArn": source}
+    assert shown["Told"]["FailureReason"] == f"{pipelines.job(source, 'Train')} ha"
+    assert pipelines.describe(arn)["SelectiveExecutionConfig"] == config
+
+    def told(**selection: Any) -> str:
+        return refused(
+            "ValidationException", pipelines.start, name=name, SelectiveExecutionConfig=selection
+        )
+
+    assert told(SelectedSteps=[{"StepName": "Check"}]) == (
+        "Invalid SourcePipelineExecutionArn: null. The selected steps [Check, Told] have "
+        "dependencies on [Train]"
     )
-    assert told.startswith("SelectiveExecutionConfig is not run locally")
+    assert "has no step 'Never'" in told(SelectedSteps=[{"StepName": "Never"}])
+    strange = pipelines.execute(pipelines.create([]))
+    assert f"must be an execution of '{name}' that has ended" in told(
+        SelectedSteps=[{"StepName": "Beside"}], SourcePipelineExecutionArn=strange
+    )
+    alone = pipelines.start(
+        name, SelectiveExecutionConfig={"SelectedSteps": [{"StepName": "Beside"}]}
+    )
+    assert list(pipelines.succeeded(alone)) == ["Beside"]
+    lacking = told(SelectedSteps=[{"StepName": "Check"}], SourcePipelineExecutionArn=alone)
+    assert "did not succeed in [Train]" in lacking
 
 
 @pytest.mark.slow
