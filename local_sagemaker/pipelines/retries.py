@@ -26,6 +26,11 @@ _LIMITS: Mapping[str, float] = {
     "ExpireAfterMin": 14400,
 }
 _MOST = 5
+# Waits grow so many times at most: further powers are too large for a number.
+_STEEPEST = 50
+LONGEST_WAIT = 10 * 365 * 86400.0
+"""The longest wait before a retry, in seconds."""
+
 _THROTTLING_CODES = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException"})
 _FAILURES = {"InternalServerError": INTERNAL_ERROR, "CapacityError": CAPACITY_ERROR}
 
@@ -101,7 +106,7 @@ class RetryPolicy:
         """
         if self.most is not None and retries >= self.most:
             return None
-        wait = self.interval * self.backoff**retries
+        wait = min(self.interval * self.backoff ** min(retries, _STEEPEST), LONGEST_WAIT)
         if self.expires is not None and elapsed + wait > self.expires:
             return None
         return wait

@@ -32,7 +32,8 @@ from local_sagemaker.store import Key, Record, RecordMissing, now
 FAILURE = "Step failure: One or multiple steps failed."
 
 _LOG = logging.getLogger(__name__)
-_UNLIMITED = 1_000_000
+# Each step under way has a thread, and a definition may have thousands of steps.
+_USUAL_LIMIT, _GREATEST_LIMIT = 50, 200
 
 
 class _NoLonger(Exception):
@@ -116,7 +117,8 @@ class Run:
         running = sum(state.under_way for state in states.values())
         if record.status != EXECUTING:
             return bool(running)
-        limit = record.private.get("MaxParallelExecutionSteps") or _UNLIMITED
+        asked = record.private.get("MaxParallelExecutionSteps", _USUAL_LIMIT)
+        limit = min(asked, _GREATEST_LIMIT)
         chosen = order.startable(self._definition, states, record.private.get("Selected"))
         chosen = chosen[: max(0, limit - running)]
         for step in chosen:

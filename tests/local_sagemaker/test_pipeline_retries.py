@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.pipelines.retries import LONGEST_WAIT, RetryPolicy
 from tests.local_sagemaker.pipeline_support import Pipelines
 from tests.local_sagemaker.training_support import refused
 
@@ -217,3 +218,21 @@ def test_an_execution_that_a_fail_step_ended_cannot_be_retried(pipelines: Pipeli
         pipelines.sagemaker.retry_pipeline_execution,
         PipelineExecutionArn=arn,
     )
+
+
+def test_a_wait_may_grow_beyond_all_bounds(local: LocalSageMaker, pipelines: Pipelines) -> None:
+    steep = {
+        "ExceptionType": ["SageMaker.RESOURCE_LIMIT"],
+        "IntervalSeconds": 43200,
+        "BackoffRate": 1e6,
+        "MaxAttempts": 20,
+    }
+    step = pipelines.training("Train", RetryPolicies=[steep])
+    with local.faults.add("CreateTrainingJob", "ResourceLimitExceeded") as fault:
+        arn = pipelines.start(pipelines.create([step]))
+        while not fault.struck:
+            time.sleep(0.02)
+    pipelines.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
+    assert pipelines.status(arn) == "Stopped"
+    endless = RetryPolicy(frozenset(), interval=1.0, backoff=1e6, most=None)
+    assert endless.delay(10_000, 0.0) == LONGEST_WAIT
