@@ -1,5 +1,6 @@
 """What happens beside the usual way: parallel steps, stops, triggers, caches, deleted pipelines."""
 
+import uuid
 from itertools import pairwise
 from typing import Any
 
