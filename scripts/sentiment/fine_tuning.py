@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from classifier import Classifier
 from numpy.typing import NDArray
+from precision import Precision
 from recipe import Recipe
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 WARM_UP = 0.1
 WEIGHT_DECAY = 0.01
 GRADIENT_NORM = 1.0
+# So many batches are drawn together.
+WINDOW = 8
 
 OnStep = Callable[[int, int, float], None]
 OnEpoch = Callable[[int, float], None]
@@ -102,18 +105,25 @@ def fine_tune(
     truth = torch.as_tensor(rows.truth, device=model.device)
     weights = torch.as_tensor(rows.weights / rows.weights.mean(), device=model.device).float()
     generator = np.random.default_rng(recipe.seed)
+    precision = Precision.of(model.device.type)
+    scaler = precision.scaler()
+    lengths = np.array([len(text) for text in rows.texts])
     step = 0
     model.train()
     for _ in range(recipe.epochs):
         losses = []
-        for batch in _batches(len(rows), recipe.batch_size, generator):
-            logits = model(**classifier.encoded([rows.texts[row] for row in batch])).logits
+        for batch in _batches(lengths, recipe.batch_size, generator):
+            encoded = classifier.encoded([rows.texts[row] for row in batch])
+            with precision.autocast():
+                logits = model(**encoded).logits.float()
             every = torch.nn.functional.cross_entropy(logits, truth[batch], reduction="none")
             loss = (every * weights[batch]).mean()
             optimizer.zero_grad()
-            loss.backward()
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
             torch.nn.utils.clip_grad_norm_(body + head, GRADIENT_NORM)
-            optimizer.step()
+            scaler.step(optimizer)
+            scaler.update()
             schedule.step()
             step += 1
             losses.append(float(loss.detach()))
@@ -153,14 +163,12 @@ def _learning(model: Any, share: float) -> tuple[list[torch.nn.Parameter], list[
     """Freeze embeddings and lower layers; return the weights that learn, of the body and on top."""
     encoder = model.base_model
     layers = _layers(encoder, model.config.num_hidden_layers)
-    learning = list(layers)[len(layers) - max(1, round(share * len(layers))) :]
-    encoder.requires_grad_(share == 1)
-    for layer in learning:
+    encoder.requires_grad_(False)
+    for layer in list(layers)[len(layers) - max(1, round(share * len(layers))) :]:
         layer.requires_grad_(True)
-    # Behind the layers, and as fit for the task before the model as a new layer is.
-    pooler = getattr(encoder, "pooler", None)
-    if pooler is not None:
-        pooler.requires_grad_(True)
+    # Behind the layers, and no fitter for the task than a new layer.
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.pooler.requires_grad_(True)
     body = [weight for weight in encoder.parameters() if weight.requires_grad]
     of_body = {id(weight) for weight in encoder.parameters()}
     return body, [weight for weight in model.parameters() if id(weight) not in of_body]
@@ -185,7 +193,19 @@ def _rate(step: int, steps: int) -> float:
     return max(0.0, (steps - step) / max(1, steps - warm_up))
 
 
-def _batches(rows: int, size: int, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    order = generator.permutation(rows)
-    for start in range(0, rows, size):
-        yield order[start : start + size]
+def _batches(
+    lengths: NDArray[np.int64], size: int, generator: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of an epoch's batches, in a new order each time.
+
+    A batch costs by its longest text, so rows are sorted by length within a few batches' worth.
+    """
+    order = generator.permutation(len(lengths))
+    window = WINDOW * size
+    batches = []
+    for start in range(0, len(order), window):
+        near = order[start : start + window]
+        near = near[np.argsort(lengths[near], kind="stable")]
+        batches += [near[first : first + size] for first in range(0, len(near), size)]
+    for number in generator.permutation(len(batches)):
+        yield batches[number]

@@ -130,7 +130,7 @@ class Fitting:
 
     def _calibrated(self, logits: NDArray[np.float64]) -> Calibration:
         method = f"cross-fitting on the training rows, {self._recipe.folds} parts"
-        return calibrate(logits, self._rows.truth, method)
+        return calibrate(logits, self._rows.truth, self._rows.weights, method)
 
     def _accuracy(self, logits: NDArray[np.float64]) -> float:
         return float((logits.argmax(axis=1) == self._rows.truth).mean())

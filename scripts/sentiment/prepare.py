@@ -26,7 +26,7 @@ from rows import REVIEW, DataError, Row, label_names, normalised, read_folder, w
 from verdicts import Verdict, verdicts
 
 PROCESSING = Path("/opt/ml/processing")
-REVIEW_WEIGHT = 3.0
+REVIEW_WEIGHT = 2.0
 SHOWN = 20
 
 

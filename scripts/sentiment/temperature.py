@@ -46,7 +46,12 @@ class Calibration:
     brier_after: float | None = None
 
 
-def calibrate(logits: NDArray[np.float64], truth: NDArray[np.int64], method: str) -> Calibration:
+def calibrate(
+    logits: NDArray[np.float64],
+    truth: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    method: str,
+) -> Calibration:
     """Find the temperature under which the true labels are most probable.
 
     Parameters
@@ -55,6 +60,9 @@ def calibrate(logits: NDArray[np.float64], truth: NDArray[np.int64], method: str
         Of texts that were held out.
     truth : ndarray of int64, shape (n_texts,)
         The column of each text's label.
+    weights : ndarray of float64, shape (n_texts,)
+        How much each text counts: what people were asked about counts more, because it is what
+        the model meets.
     method : str
         Goes into the result.
     """
@@ -62,7 +70,7 @@ def calibrate(logits: NDArray[np.float64], truth: NDArray[np.int64], method: str
     def loss(temperature: float) -> float:
         likelihood = softmax(logits / temperature)[np.arange(len(truth)), truth]
         losses = -np.log(np.maximum(likelihood, np.finfo(float).tiny))
-        return float(losses.mean())
+        return float(np.average(losses, weights=weights))
 
     # The loss has one minimum, so a coarse grid finds its neighbourhood and a fine one the rest.
     coarse = np.geomspace(LOWEST, HIGHEST, GRID)
