@@ -3,6 +3,7 @@
 It knows channels and files; it must not know what a job does with them.
 """
 
+import errno
 import gzip
 import shutil
 import zlib
@@ -15,6 +16,10 @@ from local_sagemaker.jobs import s3_source
 from local_sagemaker.jobs.s3_locations import S3Location
 from local_sagemaker.jobs.s3_source import Item, SourceError
 from local_sagemaker.s3.objects import Objects
+
+
+# What a name or another input is to blame for, and not the machine.
+_NO_NAMES = (errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR)
 
 
 class ChannelError(Exception):
@@ -81,7 +86,10 @@ def stage(objects: Objects, account: str, channel: dict[str, Any], folder: Path)
     ChannelError
         When an object is gone or its key cannot be the name of a file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _blamed(error, f"the folder {folder.name!r} cannot be made") from error
     unzip = channel.get("CompressionType", "None") == "Gzip"
     try:
         items = s3_source.items(objects, account, channel["DataSource"]["S3DataSource"])
@@ -99,7 +107,16 @@ def stage(objects: Objects, account: str, channel: dict[str, Any], folder: Path)
             raise ChannelError(f"cannot read {item.location}: {error.message}") from error
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise ChannelError(f"{item.location} is not a whole gzip file: {error}") from error
+        except OSError as error:
+            raise _blamed(error, f"{item.location} cannot be a file of its channel") from error
     return len(items)
+
+
+def _blamed(error: OSError, what: str) -> Exception:
+    """Return the error itself, or what the job's request is to blame for."""
+    if error.errno not in _NO_NAMES:
+        return error
+    return ChannelError(f"{what}: {error.strerror}")
 
 
 def _check_names(items: Sequence[Item]) -> None:

@@ -74,6 +74,31 @@ def test_manifests_and_compressed_objects_are_inputs_too(jobs: Processing) -> No
     assert jobs.lines(name) == ["unzipped"]
 
 
+@pytest.mark.parametrize(
+    ("key", "folder", "told"),
+    [
+        ("a/b", "in", "cannot be a file of its channel: File exists"),
+        ("b", "in/a", "the folder 'a' cannot be made: File exists"),
+        ("b", "in/a/c", "the folder 'c' cannot be made: Not a directory"),
+        ("b" * 300, "other", "cannot be a file of its channel: File name too long"),
+    ],
+    ids=["folder", "input", "below", "long"],
+)
+def test_inputs_that_cannot_be_files_fail_the_job_by_their_name(
+    jobs: Processing, key: str, folder: str, told: str
+) -> None:
+    prefix = f"inputs-{uuid.uuid4().hex[:8]}"
+    first, other = jobs.put(f"{prefix}/first/a", "a"), jobs.put(f"{prefix}/other/{key}", "b")
+    inputs = [
+        source("first", first.removesuffix("a"), f"{BASE}/in"),
+        source("other", other.removesuffix(key), f"{BASE}/{folder}"),
+    ]
+    reason = jobs.failed(jobs.process(["true"], inputs=inputs))
+    assert reason.startswith("ClientError: ")
+    assert told in reason
+    assert "/tmp" not in reason
+
+
 def test_the_container_is_told_about_its_job(jobs: Processing) -> None:
     output = jobs.output()
     code = """
