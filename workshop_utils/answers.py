@@ -17,6 +17,8 @@ from workshop_utils.session import Session
 
 COLUMNS = ["text", "label", "votes", "disputed", "seconds", "loop"]
 NOT_CLEAR = "Not clear"
+NO_ANSWERS = "no-answers"
+"""The `Answers.version` of none."""
 _FILE = "/output.json"
 
 
@@ -114,7 +116,7 @@ def _listed(session: Session, prefix: str) -> Iterator[tuple[str, str]]:
 
 def _digest(versions: list[str]) -> str:
     if not versions:
-        return "none"
+        return NO_ANSWERS
     content = "\n".join(sorted(versions)).encode()
     return f"{len(versions)}-answers-{hashlib.sha256(content).hexdigest()[:12]}"
 

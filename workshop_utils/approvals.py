@@ -3,9 +3,8 @@
 It must not decide anything itself.
 """
 
-from workshop_utils.model_registry import ModelVersion
+from workshop_utils.model_registry import DECISIONS, ModelVersion
 
-DECISIONS = ("Approved", "Rejected")
 _YES, _NO = ("y", "yes"), ("n", "no")
 
 

@@ -17,19 +17,19 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from workshop_utils import display, review_service
+from workshop_utils.answers import NOT_CLEAR
 from workshop_utils.review_service import ReviewService
 from workshop_utils.session import PREFIX, Session
 
 TEMPLATE = Path(__file__).with_name("review_template.html")
-LABELS = ("Positive", "Negative", "Not clear")
-NOT_CLEAR = LABELS[-1]
+LABELS = ("Positive", "Negative", NOT_CLEAR)
 _TITLE = "Film reviews: did the writer like it?"
 _DESCRIPTION = "Read a short film review and say whether its writer liked the film, all in all."
 _ENDED = ("Completed", "Failed", "Stopped")
 # Somebody else may have the name already; what is ours is found by it.
 _TAKEN = ("ResourceInUse", "ValidationException")
 _NO_SUCH = ("ResourceNotFound", "ResourceNotFoundException")
-_NOT_YET = ("ValidationException", "ConflictException")
+_STILL_STOPPING = "ValidationException"
 _DAYS = 24 * 60 * 60
 
 
@@ -153,10 +153,13 @@ class Review:
         for name, status in there.items():
             if status not in _ENDED:
                 _unless_gone(self.service.runtime.stop_human_loop, HumanLoopName=name)
-            # Refused while somebody is in its task; the flow definition takes that one with it.
-            _unless_gone(self.service.runtime.delete_human_loop, HumanLoopName=name)
+            # One that somebody is in can be stopped, not deleted; it ends without its flow.
+            _unless_gone(
+                self.service.runtime.delete_human_loop, _STILL_STOPPING, HumanLoopName=name
+            )
         client = self.service.sagemaker
-        _unless_gone(client.delete_flow_definition, FlowDefinitionName=self.name)
+        # In use: it is being deleted already, as soon as the last person has left its tasks.
+        _unless_gone(client.delete_flow_definition, "ResourceInUse", FlowDefinitionName=self.name)
         _unless_gone(client.delete_human_task_ui, HumanTaskUiName=self.name)
 
     def _start(self, name: str, text: str) -> None:
@@ -299,6 +302,11 @@ def _flow(
             return str(state["FlowDefinitionArn"])
         if status == "Failed":
             raise ReviewFailed(f"{name} failed: {state.get('FailureReason', 'no reason given')}")
+        if status == "Deleting":
+            raise ReviewFailed(
+                f"{name} is being deleted, and somebody is still in one of its tasks. It is gone "
+                "when they have submitted or released it; then try again."
+            )
         time.sleep(0.2)
 
 
@@ -306,9 +314,9 @@ def _told(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
 
 
-def _unless_gone(operation: Any, **arguments: str) -> None:
+def _unless_gone(operation: Any, *fine: str, **arguments: str) -> None:
     try:
         operation(**arguments)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _NO_SUCH:
+        if error.response["Error"]["Code"] not in (*_NO_SUCH, *fine):
             raise

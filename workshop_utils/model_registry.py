@@ -16,6 +16,7 @@ from workshop_utils.session import Session
 
 PENDING = "PendingManualApproval"
 Decision = Literal["Approved", "Rejected"]
+DECISIONS: tuple[Decision, ...] = ("Approved", "Rejected")
 
 
 class NoVersion(Exception):

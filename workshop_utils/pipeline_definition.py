@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from workshop_utils import estimators, hosting, instances
+from workshop_utils.answers import NO_ANSWERS
+from workshop_utils.model_registry import DECISIONS, PENDING
 from workshop_utils.session import Session
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from sagemaker.mlops.workflow.steps import ProcessingStep, Step, TrainingStep
 
 SCRIPTS = estimators.SCRIPTS / "sentiment"
-PENDING = "PendingManualApproval"
 _PROCESSING = "/opt/ml/processing"
 # A step whose arguments are those of an earlier execution takes that one's result for so long.
 _CACHE = "P30D"
@@ -139,7 +140,7 @@ def _configuration_checked_once() -> Iterator[None]:
 def _parameters(recipe: Recipe) -> "dict[str, Parameter]":
     from sagemaker.core.workflow.parameters import ParameterInteger, ParameterString
 
-    approvals = [PENDING, "Approved", "Rejected"]
+    approvals = [PENDING, *DECISIONS]
     found = [
         ParameterString("ProcessingInstanceType", recipe.processing_type),
         ParameterInteger("ProcessingInstanceCount", 1),
@@ -150,7 +151,7 @@ def _parameters(recipe: Recipe) -> "dict[str, Parameter]":
         ParameterString("Reviews", recipe.reviews),
         # The same prefix holds more answers every day. A cached step would not see them, were
         # there not something among its arguments that changes with them.
-        ParameterString("ReviewsVersion", "none"),
+        ParameterString("ReviewsVersion", NO_ANSWERS),
         ParameterString("Champion", recipe.no_champion),
     ]
     return {parameter.name: parameter for parameter in found}

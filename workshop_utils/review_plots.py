@@ -167,26 +167,40 @@ def threshold_trade_off(
     return figure
 
 
-def calibration(answered: pd.DataFrame) -> "Figure":
-    """Draw how often the model was right against how sure it was.
+def calibration(models: Mapping[str, pd.DataFrame]) -> "Figure":
+    """Draw how often models were right against how sure they were.
 
     Parameters
     ----------
-    answered
-        Columns ``score`` and ``right``.
+    models
+        By name, a panel for each: columns ``score`` and ``right``.
     """
-    table = reliability(answered["score"], answered["right"])
-    figure, axes = _figure(5, 4)
-    axes.plot([0.5, 1], [0.5, 1], color="black", linestyle="--", linewidth=1, label="as it says")
-    for row in table.itertuples():
-        share, low, high = wilson(round(row.accuracy * row.rows), row.rows)
-        axes.plot([row.confidence] * 2, [low, high], color=_BEFORE, linewidth=2)
-        axes.plot(row.confidence, share, "o", color="#1f5fbf", markersize=4 + sqrt(row.rows))
-    axes.set_xlim(0.48, 1.02)
-    axes.set_ylim(0, 1.03)
-    axes.set_xlabel("confidence; a dot is as large as its reviews are many")
-    axes.set_ylabel("share that was right, with 95 % interval")
-    axes.legend(frameon=False, loc="lower right")
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(
+        1,
+        len(models),
+        figsize=(0.6 + 3.9 * len(models), 3.8),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes, (name, answered) in zip(panels[0], models.items(), strict=True):
+        axes.plot(
+            [0.5, 1], [0.5, 1], color="black", linestyle="--", linewidth=1, label="as it says"
+        )
+        for row in reliability(answered["score"], answered["right"]).itertuples():
+            share, low, high = wilson(round(row.accuracy * row.rows), row.rows)
+            axes.plot([row.confidence] * 2, [low, high], color=_BEFORE, linewidth=2)
+            axes.plot(row.confidence, share, "o", color="#1f5fbf", markersize=4 + sqrt(row.rows))
+        axes.set_xlim(0.48, 1.03)
+        axes.set_ylim(0, 1.04)
+        axes.set_title(name, fontsize=10)
+        axes.set_xlabel("confidence (larger dot: more reviews)")
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0, 0].set_ylabel("share that was right, 95 % interval")
+    panels[0, -1].legend(frameon=False, loc="lower right")
+    plt.close(figure)
     return figure
 
 

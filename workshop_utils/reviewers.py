@@ -16,7 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from workshop_utils import display
-from workshop_utils.human_review import LABELS, NOT_CLEAR, Review, ReviewFailed
+from workshop_utils.answers import NOT_CLEAR
+from workshop_utils.human_review import LABELS, Review, ReviewFailed
 
 Judge = Callable[[str], str]
 """From a text to one of the task's choices."""

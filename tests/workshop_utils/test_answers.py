@@ -71,9 +71,9 @@ def test_what_is_broken_is_reported_and_costs_no_other(ws: Session) -> None:
 
 def test_the_version_changes_with_every_answer_and_with_nothing_else(ws: Session) -> None:
     where = ws.uri("version")
-    assert answers.versions_of(ws, where) == answers.collect(ws, where).version == "none"
+    assert answers.versions_of(ws, where) == answers.collect(ws, where).version == "no-answers"
     ws.upload(b"not an answer", "version", "README.txt")
-    assert answers.versions_of(ws, where) == "none"
+    assert answers.versions_of(ws, where) == "no-answers"
     _put(ws, "version", "a", _output("one", ["Positive"]))
     first = answers.versions_of(ws, where)
     assert first == answers.collect(ws, where).version
@@ -82,4 +82,4 @@ def test_the_version_changes_with_every_answer_and_with_nothing_else(ws: Session
     changed = answers.versions_of(ws, where)
     assert changed != first
     assert answers.remove(ws, where) == 1
-    assert answers.versions_of(ws, where) == "none"
+    assert answers.versions_of(ws, where) == "no-answers"

@@ -1,6 +1,7 @@
 """Asking people and their answering, through the API and the portal of a real local server."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -124,3 +125,23 @@ def test_what_is_deleted_can_be_made_anew(review: Review) -> None:
     again = human_review.set_up(review.session, people=3, name="test-review")
     assert again.ask(["once"]) == names
     assert again.loops() == {names[0]: "InProgress"}
+
+
+def test_it_is_deleted_also_while_somebody_is_at_work(review: Review) -> None:
+    review.ask(["one", "two"])
+    person = PortalClient(str(review.service.script_link), "At work")
+    [job] = [one for one in person.jobs() if one["title"].startswith("Film reviews")]
+    held = person.take(job["id"])
+    assert held is not None
+    review.delete()
+    review.delete()
+    with pytest.raises(ReviewFailed, match="somebody is still in one of its tasks"):
+        human_review.set_up(review.session, people=3, name="test-review")
+    person.release(held)
+    assert person.jobs() == []
+    person.close()
+    flows = review.service.sagemaker
+    while flows.list_flow_definitions(MaxResults=100)["FlowDefinitionSummaries"]:
+        time.sleep(0.05)
+    again = human_review.set_up(review.session, people=3, name="test-review")
+    assert again.loops() == {}

@@ -88,7 +88,7 @@ def test_what_the_steps_wrote_is_read(first: Execution) -> None:
     evaluation = first.evaluation()
     assert (evaluation.rows, evaluation.champion_accuracy) == (40, None)
     assert evaluation.accuracy > 0.9
-    assert first.parameters()["ReviewsVersion"] == "none"
+    assert first.parameters()["ReviewsVersion"] == "no-answers"
 
 
 def test_the_version_waits_for_approval_and_has_its_figures(ws: Session, first: Execution) -> None:

@@ -56,8 +56,10 @@ def test_the_threshold_is_marked_on_every_curve(answered: pd.DataFrame) -> None:
 
 
 def test_calibration_has_a_dot_for_each_bin(answered: pd.DataFrame) -> None:
-    [axes] = review_plots.calibration(answered).axes
-    assert sum(line.get_marker() == "o" for line in axes.lines) == 5
+    first, second = review_plots.calibration({"a": answered, "b": answered.head(1)}).axes
+    assert sum(line.get_marker() == "o" for line in first.lines) == 5
+    assert sum(line.get_marker() == "o" for line in second.lines) == 1
+    assert second.get_title() == "b"
 
 
 def test_failed_requests_are_counted() -> None:
