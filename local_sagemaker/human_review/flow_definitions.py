@@ -25,6 +25,8 @@ NOUN = "FlowDefinition"
 ACTIVE, INITIALIZING, DELETING = "Active", "Initializing", "Deleting"
 # As on AWS, a new one is not active at once, so that code that does not wait is found out here.
 _INITIALIZING_SECONDS = 0.5
+# How often one that goes looks whether the last person has left its tasks, in seconds.
+_LOOK_AGAIN = 0.5
 # TaskTimeLimitInSeconds in botocore's documentation. It names no default for how long a task is
 # available; ten days is what examples of labeling jobs in the developer guide have.
 _TIME_LIMIT = 3600
@@ -104,7 +106,9 @@ class FlowDefinitions:
         for key, flow in deleting:
             self._end(key, flow)
         with self._lock:
-            return min(self._active_at.values(), default=float("inf"))
+            soonest = min(self._active_at.values(), default=float("inf"))
+            # People leave their tasks without telling: one that they hold back is looked at.
+            return min(soonest, moment + _LOOK_AGAIN) if self._deleting else soonest
 
     def _create(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         for member in _BUILT_IN:
@@ -210,6 +214,7 @@ class FlowDefinitions:
         with self._lock:
             self._deleting[record.key] = flow
         self._end(record.key, flow)
+        self._alarm.at(self._clock() + _LOOK_AGAIN)
         return {}
 
     def _end(self, key: Key, flow: Flow) -> None:
