@@ -17,7 +17,6 @@ from local_sagemaker.jobs.s3_locations import S3Location
 from local_sagemaker.jobs.s3_source import Item, SourceError
 from local_sagemaker.s3.objects import Objects
 
-
 # What a name or another input is to blame for, and not the machine.
 _NO_NAMES = (errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR)
 
