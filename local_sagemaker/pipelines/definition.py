@@ -4,7 +4,6 @@ It reads and checks the shape of each part; how the parts fit together is checke
 `local_sagemaker.pipelines.graph`. It must not know executions.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.pipelines import conditions, work
 from local_sagemaker.pipelines.cache import CacheConfig
+from local_sagemaker.pipelines.documents import read_json
 from local_sagemaker.pipelines.expressions import ExpressionError, references
 from local_sagemaker.pipelines.parameters import Parameter
 from local_sagemaker.pipelines.retries import RetryPolicy
@@ -101,10 +101,7 @@ class Definition:
             ``ValidationException`` that names the first thing that is wrong.
         """
         try:
-            document = json.loads(text, parse_constant=_no_number)
-            # What has half a surrogate pair could not be shown again.
-            json.dumps(document, ensure_ascii=False).encode()
-            return cls._read(document)
+            return cls._read(read_json(text))
         except RecursionError as error:
             raise validation_exception("The PipelineDefinition is nested too deeply.") from error
         except ValueError as error:
@@ -233,10 +230,6 @@ def _property_file(document: Any) -> tuple[str, PropertyFile]:
         raise ExpressionError(f"a property file needs {', '.join(members)}: {document!r}")
     name, output, path = map(str, found)
     return name, PropertyFile(output, path)
-
-
-def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no number")
 
 
 def _list(document: Mapping[str, Any], member: str, owner: str) -> list[Any]:

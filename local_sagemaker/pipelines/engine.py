@@ -14,6 +14,7 @@ from local_sagemaker.pipelines.state import (
     FAILED,
     KIND,
     UNDER_WAY,
+    write_at_last,
 )
 from local_sagemaker.pipelines.step_run import Services
 from local_sagemaker.pipelines.versions import executed_version
@@ -112,4 +113,4 @@ class Engine:
             record.status = FAILED
             record.body["FailureReason"] = reason[:1300]
 
-        self._records.update(key, change)
+        write_at_last(lambda: self._records.update(key, change), lambda: self._closed)

@@ -8,6 +8,9 @@ from local_sagemaker.pipelines.definition import Step
 from local_sagemaker.pipelines.expressions import ExpressionError, Scope, as_text, resolve
 from local_sagemaker.pipelines.state import FAILED, SUCCEEDED, StepState
 
+# botocore, FailStepMetadata.ErrorMessage.
+_LONGEST = 3072
+
 
 def settle(step: Step, state: StepState, scope: Scope) -> None:
     """End a step that makes nothing.
@@ -27,7 +30,7 @@ def settle(step: Step, state: StepState, scope: Scope) -> None:
             state.metadata = {"Condition": {"Outcome": str(state.outcome)}}
             state.end(SUCCEEDED)
         elif step.type == work.FAIL:
-            message = as_text(resolve(step.arguments.get("ErrorMessage", ""), scope))
+            message = as_text(resolve(step.arguments.get("ErrorMessage", ""), scope))[:_LONGEST]
             state.metadata = {"Fail": {"ErrorMessage": message}}
             state.end(FAILED, message)
         else:

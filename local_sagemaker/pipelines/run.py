@@ -25,6 +25,7 @@ from local_sagemaker.pipelines.state import (
     pipeline_key,
     step_state,
     steps_of,
+    write_at_last,
 )
 from local_sagemaker.pipelines.step_run import Closed, Services, StepRun
 from local_sagemaker.store import Key, Record, RecordMissing, now
@@ -185,7 +186,12 @@ class Run:
             f"InternalServerError: the local SageMaker failed: {type(error).__name__}: {error}. "
             "Its server.log has the details."
         )
-        change_step(self._records, self._key, step.name, lambda state: state.end(FAILED, reason))
+        write_at_last(
+            lambda: change_step(
+                self._records, self._key, step.name, lambda state: state.end(FAILED, reason)
+            ),
+            lambda: self._closed,
+        )
 
     def _settle(self, step: Step) -> None:
         # Outside a transaction, because it may read objects.

@@ -3,7 +3,6 @@
 It reads states and objects in S3; it must not change either.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from local_sagemaker.errors import AWSError
 from local_sagemaker.jobs.s3_locations import S3Location
 from local_sagemaker.pipelines.definition import Definition
+from local_sagemaker.pipelines.documents import read_json
 from local_sagemaker.pipelines.expressions import (
     EXECUTION,
     PARAMETERS,
@@ -104,7 +104,7 @@ class StepScope:
         if len(content) > _LARGEST:
             raise ExpressionError(f"{uri} is larger than {_LARGEST} bytes")
         try:
-            return json.loads(content)
+            return read_json(content)
         except (ValueError, RecursionError) as error:
             raise ExpressionError(f"{uri} is not JSON: {error}") from error
 

@@ -4,6 +4,8 @@ An execution is one record; its steps that have started are in it, so that a ste
 follows from it are written together. It must not know what steps do.
 """
 
+import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -22,6 +24,10 @@ UNDER_WAY = frozenset({EXECUTING, STOPPING})
 
 _STEPS = "Steps"
 _LONGEST_REASON = 1024
+# Seconds between attempts to write what the disk does not take.
+_PATIENCE = 2.0
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -123,6 +129,28 @@ def change_step(
 
     records.update(key, apply)
     return changed[-1]
+
+
+def write_at_last(write: Callable[[], object], closed: Callable[[], bool]) -> None:
+    """Write what there is nobody to tell of when it fails, as soon as the disk takes it.
+
+    Parameters
+    ----------
+    write
+        Changes a record; that it is gone is an end, too.
+    closed
+        Tells whether the server ends, and another one is to see to it.
+    """
+    while not closed():
+        try:
+            write()
+        except RecordMissing:
+            return
+        except Exception:  # noqa: BLE001  (whatever it is, the execution must not hang for ever)
+            _LOG.exception("The end of a pipeline's execution cannot be written")
+            time.sleep(_PATIENCE)
+        else:
+            return
 
 
 def executions_of(records: Records, pipeline: Record) -> list[Record]:

@@ -285,6 +285,31 @@ def test_a_property_file_decides(pipelines: Pipelines) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{"loss": NaN}', "is not JSON: NaN is no number"),
+        (b'{"loss": "\\ud800"}', "is not JSON: 'utf-8' codec can't encode"),
+        (b"\xff", "is not JSON: 'utf-8' codec can't decode"),
+        (b"[" * 100_000, "is not JSON: maximum recursion depth"),
+        (b"{}", "there is nothing at .loss"),
+        (None, "cannot be read: The specified key does not exist."),
+    ],
+    ids=["nan", "surrogate", "bytes", "deep", "empty", "missing"],
+)
+def test_a_file_that_cannot_be_read_fails_the_condition(
+    pipelines: Pipelines, content: bytes | None, told: str
+) -> None:
+    key = f"reports/{uuid.uuid4().hex}.json"
+    if content is not None:
+        pipelines.jobs.put(key, content)
+    value = {"Std:JsonGet": {"S3Uri": f"s3://{pipelines.bucket}/{key}", "Path": "loss"}}
+    check = condition("Check", [compare("LessThan", value, 1)], [], [])
+    step = pipelines.steps(pipelines.run([check]))["Check"]
+    assert step["StepStatus"] == "Failed"
+    assert told in step["FailureReason"]
+
+
 def test_a_pipeline_that_executes_is_not_deleted(pipelines: Pipelines) -> None:
     name = pipelines.create([pipelines.training("Train", *LONG)])
     arn = pipelines.start(name)
