@@ -16,6 +16,7 @@ from local_sagemaker import LocalSageMaker, daemon
 from local_sagemaker.home import Home
 from local_sagemaker.request_log.reader import last_lines
 from tests.local_sagemaker.endpoint_support import Deployer
+from tests.local_sagemaker.pipeline_support import Pipelines
 from tests.local_sagemaker.training_support import GROUP, Jobs
 
 pytestmark = pytest.mark.slow
@@ -124,3 +125,21 @@ def test_requests_are_answered_though_they_cannot_be_logged(disk: Path) -> None:
         last = client.list_models()["ResponseMetadata"]["RequestId"]
         while not last_lines(local.home, None, lambda line: line["request_id"] == last):
             time.sleep(0.05)
+
+
+def test_an_execution_that_a_full_disk_interrupts_ends(disk: Path) -> None:
+    with LocalSageMaker(home=disk / "home") as local:
+        pipelines = Pipelines(local)
+        steps = [
+            pipelines.training("First", "sleep", "1"),
+            pipelines.training("Second", DependsOn=["First"]),
+        ]
+        arn = pipelines.start(pipelines.create(steps))
+        pipelines.jobs.wait(pipelines.job(arn, "First"), "InProgress")
+        fill(disk / "filler")
+        time.sleep(4)
+        (disk / "filler").unlink()
+        assert pipelines.status(arn) in ("Succeeded", "Failed")
+        for step in pipelines.steps(arn).values():
+            assert step["StepStatus"] in ("Succeeded", "Failed")
+        assert pipelines.status(pipelines.start(arn.split("/")[1])) == "Succeeded"
