@@ -23,10 +23,15 @@ Judge = Callable[[str], str]
 """From a text to one of the task's choices."""
 _SECONDS = 60
 _POLL = 0.5
+_PATIENCE = 3.0
 
 
 class PortalRefused(Exception):
     """The portal did not do what it was asked for; the message is what it said."""
+
+
+class TaskGone(PortalRefused):
+    """The task is not this worker's any more: stopped, expired, or given to others."""
 
 
 class PortalClient:
@@ -96,7 +101,8 @@ class PortalClient:
         except httpx.HTTPError as error:
             raise PortalRefused(f"The portal does not answer: {error}") from error
         if not response.is_success:
-            raise PortalRefused(_message(response))
+            kind = TaskGone if response.status_code == httpx.codes.GONE else PortalRefused
+            raise kind(_message(response))
         found: dict[str, Any] = response.json()
         return found
 
@@ -155,7 +161,8 @@ def work(
     review
         Whose tasks.
     names
-        The loops, from `Review.ask`; they go on until these have ended.
+        The loops, from `Review.ask`; they go on until these have ended, or nothing is left that
+        they may answer.
     truth
         Labels by text.
     colleagues
@@ -172,63 +179,90 @@ def work(
             f"Scripts cannot sign in to the portal of {review.service.name}: open "
             f"{review.service.portal} and answer there."
         )
-    done = threading.Event()
-    problems: list[PortalRefused] = []
-
-    def one(colleague: Colleague) -> None:
-        try:
-            client = PortalClient(link, colleague.name)
-            try:
-                _work(client, colleague.judge(truth), review, done)
-            finally:
-                client.close()
-        except PortalRefused as error:
-            problems.append(error)
-            done.set()
-
-    threads = [threading.Thread(target=one, args=(who,), daemon=True) for who in colleagues]
+    shift = _Shift(review, link)
+    threads = [
+        threading.Thread(target=shift.one, args=(who, who.judge(truth)), daemon=True)
+        for who in colleagues
+    ]
     for thread in threads:
         thread.start()
     live = display.Live()
-    ended = 0
+    people = ", ".join(who.name for who in colleagues)
     try:
-        while any(thread.is_alive() for thread in threads):
+        while True:
             states = review.loops()
             ended = sum(states.get(name) != "InProgress" for name in names)
-            people = ", ".join(who.name for who in colleagues)
             live.show(display.progress(f"{people} answer", ended, len(names)), ())
-            if ended == len(names):
-                done.set()
-            for thread in threads:
-                thread.join(_POLL / len(threads))
-    finally:
-        done.set()
-    if problems:
-        raise ReviewFailed(f"A colleague had to stop: {problems[0]}") from problems[0]
-    print(f"{ended} of {len(names)} tasks have ended")
-
-
-def _work(client: PortalClient, judge: Judge, review: Review, done: threading.Event) -> None:
-    task = None
-    while not done.is_set():
-        task = _first(client, review)
-        if task is None:
+            if ended == len(names) or shift.problems or shift.idle(len(threads)):
+                break
             time.sleep(_POLL)
-        while task is not None and not done.is_set():
-            answer = {"category": {"label": judge(str(task["input"]["taskObject"]))}}
-            task = client.submit(task, answer)
-    if task is not None:
-        client.release(task)
+    finally:
+        shift.over.set()
+        for thread in threads:
+            thread.join()
+    if shift.problems:
+        raise ReviewFailed(f"A colleague had to stop: {shift.problems[0]}") from shift.problems[0]
+    print(f"{ended} of {len(names)} tasks have ended")
+    if ended < len(names):
+        print("The others are in somebody's hands (yours?), or want more people than there are.")
 
 
-def _first(client: PortalClient, review: Review) -> dict[str, Any] | None:
-    for job in client.jobs():
-        task = client.take(str(job["id"]))
-        if task is not None and str(task["loop"]).startswith(review.name):
-            return task
-        if task is not None:
-            client.release(task)
-    return None
+class _Shift:
+    """Colleagues at work at the same time, and what they leave for whoever waits for them."""
+
+    def __init__(self, review: Review, link: str) -> None:
+        self.over = threading.Event()
+        self.problems: list[PortalRefused] = []
+        self._review = review
+        self._link = link
+        self._idle_since: dict[str, float] = {}
+
+    def idle(self, people: int) -> bool:
+        """Tell whether all of them have found nothing to do for some time."""
+        since = list(self._idle_since.values())
+        return len(since) == people and time.monotonic() - max(since) > _PATIENCE
+
+    def one(self, colleague: Colleague, judge: Judge) -> None:
+        """Work as one of them until the shift is over."""
+        try:
+            client = PortalClient(self._link, colleague.name)
+            try:
+                while not self.over.is_set():
+                    if self._answer_all(client, judge):
+                        self._idle_since.pop(colleague.name, None)
+                    else:
+                        self._idle_since.setdefault(colleague.name, time.monotonic())
+                        self.over.wait(_POLL)
+            finally:
+                client.close()
+        except PortalRefused as error:
+            self.problems.append(error)
+
+    def _answer_all(self, client: PortalClient, judge: Judge) -> int:
+        """Answer the review's tasks until none is left; return how many that were."""
+        count = 0
+        try:
+            task = self._first(client)
+            while task is not None:
+                if self.over.is_set():
+                    client.release(task)
+                    break
+                answer = {"category": {"label": judge(str(task["input"]["taskObject"]))}}
+                count += 1
+                task = client.submit(task, answer)
+        except TaskGone:
+            # It was stopped or took too long; there may be others.
+            pass
+        return count
+
+    def _first(self, client: PortalClient) -> dict[str, Any] | None:
+        for job in client.jobs():
+            task = client.take(str(job["id"]))
+            if task is not None and str(task["loop"]).startswith(self._review.name):
+                return task
+            if task is not None:
+                client.release(task)
+        return None
 
 
 def _message(response: httpx.Response) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from workshop_utils import answers, human_review, review_service, reviewers
 from workshop_utils.human_review import Review, ReviewFailed
-from workshop_utils.reviewers import Colleague, PortalClient, PortalRefused
+from workshop_utils.reviewers import Colleague, PortalClient, PortalRefused, TaskGone
 from workshop_utils.session import Session, SessionError
 
 TRUTH = {
@@ -84,6 +84,32 @@ def test_people_and_scripts_share_the_work(ws: Session, review: Review) -> None:
     frame = answers.collect(ws, review.output).frame.set_index("text")
     assert "Not clear" in frame.loc[text, "votes"]
     assert frame["disputed"].all()
+
+
+def test_colleagues_do_not_wait_for_what_somebody_else_has_in_hand(
+    review: Review, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = review.ask(TRUTH)
+    reviewers.work(review, names, TRUTH, CAREFUL[:2])
+    said = capsys.readouterr().out
+    assert "0 of 4 tasks have ended" in said
+    assert "want more people than there are" in said
+    assert set(review.loops().values()) == {"InProgress"}
+
+
+def test_a_task_that_is_gone_is_told_from_other_refusals(review: Review) -> None:
+    [name] = review.ask(["stopped meanwhile"])
+    person = PortalClient(str(review.service.script_link), "Slow")
+    [job] = [one for one in person.jobs() if one["title"].startswith("Film reviews")]
+    held = person.take(job["id"])
+    assert held is not None
+    person.release(held)
+    with pytest.raises(TaskGone):
+        person.submit(held, {"category": {"label": "Positive"}})
+    with pytest.raises(PortalRefused, match="no such page"):
+        person._ask("nowhere", x="y")
+    person.close()
+    assert review.loops() == {name: "InProgress"}
 
 
 def test_a_wrong_code_opens_nothing(review: Review) -> None:
