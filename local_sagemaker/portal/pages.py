@@ -215,7 +215,7 @@ class Portal:
                 Refusal(
                     403,
                     "wrong_code",
-                    "This is not the access code. `python -m local_sagemaker status` shows it.",
+                    "This is not the access code; “python -m local_sagemaker status” shows it.",
                 ),
             )
         try:

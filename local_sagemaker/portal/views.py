@@ -4,10 +4,10 @@ Everything is escaped unless it is HTML of ours. It must not know requests or wh
 """
 
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from liquid import CachingFileSystemLoader, Environment, Markup
 from starlette.responses import HTMLResponse, Response
 
 from local_sagemaker.human_review.workers import Worker
@@ -15,6 +15,9 @@ from local_sagemaker.human_review.worklist import Assignment, Job
 from local_sagemaker.portal import words
 from local_sagemaker.portal.assets import static
 from local_sagemaker.portal.frame import sandbox
+
+if TYPE_CHECKING:
+    from liquid import Environment
 
 _POLICY = "; ".join(
     [
@@ -29,9 +32,15 @@ _POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-_PAGES = Environment(
-    loader=CachingFileSystemLoader(Path(__file__).parent / "pages"), autoescape=True
-)
+
+
+@cache
+def _pages() -> "Environment":
+    # With the first page: a server whose portal nobody opens starts the sooner without.
+    from liquid import CachingFileSystemLoader, Environment
+
+    folder = Path(__file__).parent / "pages"
+    return Environment(loader=CachingFileSystemLoader(folder), autoescape=True)
 
 
 def guarded(response: Response, policy: str = _POLICY) -> Response:
@@ -114,15 +123,21 @@ def message(
 
 
 def _page(page: str, title: str, status: int = 200, /, script: str = "", **data: Any) -> Response:
-    body = _PAGES.get_template(f"{page}.html").render(**data)
+    from liquid import Markup
+
+    body = _pages().get_template(f"{page}.html").render(**data)
     versions = {name: f"static/{name}?{asset.tag}" for name, asset in static().items()}
-    document = _PAGES.get_template("layout.html").render(
-        title=title,
-        body=Markup(body),
-        script=versions[script] if script else "",
-        styles=[versions[sheet] for sheet in ("light.css", "dark.css", "portal.css")],
-        icon=versions["icon.svg"],
-        worker=data.get("worker", ""),
-        csrf=data.get("csrf", ""),
+    document = (
+        _pages()
+        .get_template("layout.html")
+        .render(
+            title=title,
+            body=Markup(body),
+            script=versions[script] if script else "",
+            styles=[versions[sheet] for sheet in ("light.css", "dark.css", "portal.css")],
+            icon=versions["icon.svg"],
+            worker=data.get("worker", ""),
+            csrf=data.get("csrf", ""),
+        )
     )
     return guarded(HTMLResponse(document, status))
