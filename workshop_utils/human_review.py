@@ -116,6 +116,7 @@ class Review:
         live = display.Live()
         started = time.monotonic()
         pause = 0.25
+        counts: Counter[str] = Counter()
         try:
             while True:
                 there = self.loops()

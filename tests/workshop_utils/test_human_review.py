@@ -53,6 +53,17 @@ def test_nobody_is_asked_twice(review: Review, capsys: pytest.CaptureFixture[str
     assert review.wait(names, seconds=0) == Counter(InProgress=2)
 
 
+def test_a_wait_may_be_interrupted_at_once(
+    review: Review, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: Review) -> dict[str, str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Review, "loops", interrupted)
+    assert review.wait(["anything"]) == {}
+    assert "who has not answered still can" in capsys.readouterr().out
+
+
 def test_colleagues_answer_everything_through_the_portal(ws: Session, review: Review) -> None:
     names = review.ask(TRUTH)
     reviewers.work(review, names, TRUTH, CAREFUL)
