@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.human_review.presence import GRACE
 from local_sagemaker.portal.access import Attempts, open_access
+from local_sagemaker.portal.assets import static
 from tests.local_sagemaker.core_support import send
 from tests.portal_support import Join, Reviewer, code_of, work
 
@@ -80,6 +82,13 @@ def test_the_forms_work_without_json(local: LocalSageMaker) -> None:
         )
         assert (done.status_code, done.headers["location"]) == (303, "./")
     assert made.answers() == [{"a": "b"}]
+
+
+def test_a_second_tab_is_heard_of_before_the_task_of_a_closed_one_is_given_away() -> None:
+    script = static()["task.js"].content.decode()
+    heartbeat = re.search(r"const HEARTBEAT = (\d+);", script)
+    assert heartbeat
+    assert int(heartbeat[1]) < GRACE
 
 
 def test_the_access_code_is_private_and_survives(fresh: LocalSageMaker, join: Join) -> None:

@@ -2,7 +2,8 @@
 
 import { Failure, fields, leaveWord, post, takeWord, useToken } from "./post.js";
 
-const HEARTBEAT = 15;
+// Seconds, less than the server waits after a page has closed: the task may be open in another tab.
+const HEARTBEAT = 5;
 const WARNING = 120;
 const byId = (id) => document.getElementById(id);
 const task = byId("task").dataset;
