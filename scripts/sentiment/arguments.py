@@ -140,5 +140,4 @@ _HYPERPARAMETERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "trained_layers": (_number(0, 1), "share of the encoder's layers that learn, from the top"),
     "max_tokens": (_whole(8, 100_000), "longer texts are cut there"),
     "temperature": (_boolean, "calibrate the confidences"),
-    "folds": (_whole(2, 20), "parts of the rows for calibration, each a training of its own"),
 }

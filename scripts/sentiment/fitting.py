@@ -1,9 +1,10 @@
 """The training itself: from weighted rows to a calibrated classifier, with its progress told.
 
-Confidences are calibrated by cross-fitting: the rows are cut into parts, each part is judged by a
-model that was trained on the others, and one temperature is found on all of these answers. The
-model that is delivered then learns from every row. This module must not know where rows come from
-or where the model goes.
+Confidences are calibrated with a twin: a model that is trained in the same way, with as many
+steps, on a part of the rows, and judged on the rest. The temperature that makes its confidences
+honest is given to the model that is delivered, which learns from every row. With fewer steps the
+twin would be more modest than its sibling, and the temperature too low. This module must not know
+where rows come from or where the model goes.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from recipe import Recipe
 from temperature import Calibration, calibrate
 from training_log import TrainingLog
 
-# Cross-fitting needs a row of each label on both sides.
-LEAST_ROWS = 2
+# The twin needs rows of each label, and so does its judgement.
+LEAST_ROWS = 4
+# Every other row: much is held out, because a temperature from few rows is a matter of luck.
+HOLD_OUT_EVERY = 2
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,11 @@ class Fitted:
     calibration : Calibration
         What was done to them.
     steps : int
-        How many steps were made, those of cross-fitting included.
+        How many steps were made, those of the twin included.
     train_loss, train_accuracy : float
         Of the last epoch, and of the trained model on its own rows.
     held_out_accuracy : float or None
-        Of the rows, each judged by a model that was trained without it.
+        Of the twin, on the rows that it was trained without.
     seconds : float
         For all of it.
     """
@@ -78,11 +81,9 @@ class Fitting:
     def run(self) -> Fitted:
         """Train from beginning to end."""
         started = time.monotonic()
-        logits = self._held_out_logits() if self._recipe.temperature else None
         calibration, held_out_accuracy = Calibration(), None
-        if logits is not None:
-            calibration = self._calibrated(logits)
-            held_out_accuracy = self._accuracy(logits)
+        if (held_out := self._held_out_rows()) is not None:
+            calibration, held_out_accuracy = self._judged_twin(held_out)
             self._log.stage(
                 "calibrate",
                 {
@@ -91,8 +92,8 @@ class Fitting:
                     "dev:calibration_error": calibration.error_after or 0.0,
                 },
             )
-        classifier = self._trained(self._rows, "train", self._recipe.seed)
-        accuracy = self._accuracy(classifier.logits(self._rows.texts))
+        classifier = self._trained(self._rows, "train", self._recipe)
+        accuracy = _accuracy(classifier.logits(self._rows.texts), self._rows)
         sharpen(classifier, calibration.temperature)
         fitted = Fitted(
             classifier,
@@ -107,37 +108,28 @@ class Fitting:
         self._log.stage("trained", figures)
         return fitted
 
-    def _held_out_logits(self) -> NDArray[np.float64] | None:
-        parts = self._parts()
-        if parts is None:
-            return None
-        logits = np.zeros((len(self._rows), len(np.unique(self._rows.truth))))
-        for number, part in enumerate(parts):
-            rest = np.setdiff1d(np.arange(len(self._rows)), part)
-            stage = f"cross_fit_{number + 1}_of_{len(parts)}"
-            model = self._trained(self._rows.subset(rest), stage, self._recipe.seed + number + 1)
-            logits[part] = model.logits(self._rows.subset(part).texts)
-        return logits
-
-    def _parts(self) -> list[NDArray[np.int64]] | None:
-        """Cut the rows into parts that have the same share of each label and of each weight."""
-        folds = self._recipe.folds
-        if np.bincount(self._rows.truth).min() < max(folds, LEAST_ROWS):
+    def _held_out_rows(self) -> NDArray[np.int64] | None:
+        """Draw rows that have each label's and each weight's share; None if there are too few."""
+        if not self._recipe.temperature or np.bincount(self._rows.truth).min() < LEAST_ROWS:
             return None
         mixed = np.random.default_rng(self._recipe.seed).permutation(len(self._rows))
         order = mixed[np.lexsort((self._rows.weights[mixed], self._rows.truth[mixed]))]
-        return [np.sort(order[fold::folds]) for fold in range(folds)]
+        return np.sort(order[::HOLD_OUT_EVERY])
 
-    def _calibrated(self, logits: NDArray[np.float64]) -> Calibration:
-        method = f"cross-fitting on the training rows, {self._recipe.folds} parts"
-        return calibrate(logits, self._rows.truth, self._rows.weights, method)
+    def _judged_twin(self, held_out: NDArray[np.int64]) -> tuple[Calibration, float]:
+        rest = np.setdiff1d(np.arange(len(self._rows)), held_out)
+        epochs = round(self._recipe.epochs * len(self._rows) / len(rest))
+        recipe = replace(self._recipe, epochs=epochs, seed=(self._recipe.seed + 1) % 2**32)
+        twin = self._trained(self._rows.subset(rest), "twin", recipe)
+        judged = self._rows.subset(held_out)
+        logits = twin.logits(judged.texts)
+        method = "rows held out of the training of a twin with as many steps"
+        calibration = calibrate(logits, judged.truth, judged.weights, method)
+        return calibration, _accuracy(logits, judged)
 
-    def _accuracy(self, logits: NDArray[np.float64]) -> float:
-        return float((logits.argmax(axis=1) == self._rows.truth).mean())
-
-    def _trained(self, rows: Weighted, stage: str, seed: int) -> Classifier:
+    def _trained(self, rows: Weighted, stage: str, recipe: Recipe) -> Classifier:
         # The new layer is drawn at random, too.
-        seed_everything(seed)
+        seed_everything(recipe.seed)
         classifier = self._fresh()
 
         def on_step(step: int, steps: int, loss: float) -> None:
@@ -148,6 +140,9 @@ class Fitting:
             name = "train:loss" if stage == "train" else "loss"
             self._log.stage(stage, {"step": step, name: loss})
 
-        recipe = replace(self._recipe, seed=seed)
         self._steps += fine_tune(classifier, rows, recipe, on_step, on_epoch)
         return classifier
+
+
+def _accuracy(logits: NDArray[np.float64], rows: Weighted) -> float:
+    return float((logits.argmax(axis=1) == rows.truth).mean())

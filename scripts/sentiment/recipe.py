@@ -35,9 +35,7 @@ class Recipe:
     max_tokens : int
         Longer texts are cut there.
     temperature : bool
-        Whether confidences are calibrated.
-    folds : int
-        Into how many parts the rows are cut for that; each is a training of its own.
+        Whether confidences are calibrated, which takes as long again as the training.
     """
 
     seed: int = 0
@@ -48,4 +46,3 @@ class Recipe:
     trained_layers: float = 1.0
     max_tokens: int = 128
     temperature: bool = True
-    folds: int = 2

@@ -23,9 +23,9 @@ Name                       Regex
 ``dev:calibration_error``  ``dev:calibration_error=([0-9.]+)``
 =========================  ======================================
 
-``train:loss`` is the weighted cross-entropy (nats) after each epoch of the model that is delivered,
-``train:accuracy`` that model's on its own rows. The ``dev`` figures come from cross-fitting: each
-row was judged by a model that had not seen it.
+``train:loss`` is the weighted cross-entropy (nats) after each epoch of the model that is
+delivered, ``train:accuracy`` that model's on its own rows. The ``dev`` figures are those of a twin
+on rows that it had not seen; see `fitting`.
 
 The model folder is described in `model_folder`.
 """

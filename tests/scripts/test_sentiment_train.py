@@ -114,7 +114,7 @@ def test_metrics_and_card_say_what_was_trained(trained: Trained) -> None:
     assert metrics["recipe"]["epochs"] == 2
     assert metrics["base_model"] == "from channel model (bert, 2 layers)"
     assert trained.json("calibration.json") == metrics["calibration"]
-    assert metrics["calibration"]["rows"] == 12
+    assert metrics["calibration"]["rows"] == 6
     card = (trained.model / "README.md").read_text("utf-8")
     assert "`positive` (`LABEL_1`)" in card
     assert "1 labelled in review" in card
