@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from workshop_utils import display, pipeline_definition, step_table
 from workshop_utils.evaluations import Evaluation, read_evaluation
-from workshop_utils.pipeline_definition import Recipe
+from workshop_utils.pipeline_recipe import Recipe
 from workshop_utils.session import Session
 from workshop_utils.step_table import StepState
 

@@ -17,7 +17,7 @@ import httpx
 
 from workshop_utils import display
 from workshop_utils.answers import NOT_CLEAR
-from workshop_utils.human_review import LABELS, Review, ReviewFailed
+from workshop_utils.human_loops import LABELS, Review, ReviewFailed
 
 Judge = Callable[[str], str]
 """From a text to one of the task's choices."""

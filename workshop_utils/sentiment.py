@@ -7,7 +7,7 @@ import pandas as pd
 
 from workshop_utils import answers, datasets, instances, model_registry, models, pipelines
 from workshop_utils.endpoints import Endpoint
-from workshop_utils.pipeline_definition import Recipe
+from workshop_utils.pipeline_recipe import Recipe
 from workshop_utils.session import PREFIX, Session
 
 NAME = f"{PREFIX}-sentiment"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from workshop_utils import answers, human_review, review_service, reviewers
-from workshop_utils.human_review import Review, ReviewFailed
+from workshop_utils.human_loops import Review, ReviewFailed
 from workshop_utils.reviewers import Colleague, PortalClient, PortalRefused, TaskGone
 from workshop_utils.session import Session, SessionError
 

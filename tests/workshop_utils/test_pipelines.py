@@ -9,7 +9,7 @@ import pytest
 
 from tests import tiny_models
 from workshop_utils import model_registry, pipelines, sentiment
-from workshop_utils.pipeline_definition import Recipe
+from workshop_utils.pipeline_recipe import Recipe
 from workshop_utils.pipelines import Execution, Pipeline, PipelineFailed
 from workshop_utils.session import Session
 
