@@ -5,6 +5,7 @@ This module must not know what is in a model.
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import tarfile
 import zlib
@@ -64,7 +65,7 @@ def unpack(archive: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     total = 0
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
             for count, member in enumerate(tar, 1):
                 total += member.size
                 if count > MAX_MEMBERS or total > MAX_BYTES:
@@ -73,8 +74,16 @@ def unpack(archive: Path, target: Path) -> None:
                         f"{MAX_BYTES:,} bytes; that is no model of this lab."
                     )
                 _unpack(tar, member, target, archive)
+            _read_to_the_end(stream)
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise DataError(f"{archive} cannot be unpacked: {error}.") from error
+
+
+def _read_to_the_end(stream: gzip.GzipFile) -> None:
+    """Read what follows the last member: only then is the checksum of all of it compared."""
+    rest = MAX_BYTES
+    while rest > 0 and (block := stream.read(1 << 20)):
+        rest -= len(block)
 
 
 def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path, archive: Path) -> None:

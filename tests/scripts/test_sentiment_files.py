@@ -37,7 +37,8 @@ def test_an_answer_that_is_too_large_is_named_as_such(
     assert broken.reason == "larger than 1,000 bytes"
 
 
-def test_a_damaged_archive_is_refused_by_its_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", [0.02, 0.3, 0.5, 0.9])
+def test_a_damaged_archive_is_refused_by_its_name(tmp_path: Path, place: float) -> None:
     noise = random.Random(0)
     content = "".join(noise.choice("abcdef \n") for _ in range(400_000)).encode()
     stream = io.BytesIO()
@@ -46,8 +47,8 @@ def test_a_damaged_archive_is_refused_by_its_name(tmp_path: Path) -> None:
         member.size = len(content)
         tar.addfile(member, io.BytesIO(content))
     packed = bytearray(stream.getvalue())
-    middle = len(packed) * 3 // 10
-    packed[middle : middle + 2000] = noise.randbytes(2000)
+    start = int(len(packed) * place)
+    packed[start : start + 2000] = noise.randbytes(2000)
     archive = tmp_path / "model.tar.gz"
     archive.write_bytes(packed)
     with imported_from(SENTIMENT, "archive", "rows") as modules:
