@@ -6,14 +6,18 @@ It knows files and links; it must not know where an archive comes from.
 """
 
 import gzip
+import lzma
 import os
 import shutil
 import stat
 import tarfile
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import IO
+
+from local_sagemaker.decompression import decompressed
 
 # Weights hardly compress, and even zlib's fastest level takes 2 s per 100 MB to find that out.
 _WORTH_COMPRESSING = 0.8
@@ -21,6 +25,7 @@ _SAMPLED_FILES = 8
 _SAMPLE = 256 * 1024
 # Far more than any model has, and far less than Python's functions on trees of folders can bear.
 _DEEPEST = 100
+_BLOCK = 1 << 20
 
 
 class ArchiveError(Exception):
@@ -150,10 +155,10 @@ def extract(
     Raises
     ------
     ArchiveError
-        When it is no tar archive, is cut off, or has a member with an absolute name, with
-        ``..`` in its name or more than a hundred folders, of a kind other than file, folder or
-        link, or a link that leads out of the destination. Then nothing of the destination should
-        be used.
+        When it is no tar archive, is cut off, does not fit its checksum, or has a member with an
+        absolute name, with ``..`` in its name or more than a hundred folders, of a kind other
+        than file, folder or link, or a link that leads out of the destination. Then nothing of
+        the destination should be used.
     """
     destination.mkdir(parents=True, exist_ok=True)
     if any(destination.iterdir()):
@@ -163,8 +168,17 @@ def extract(
             with archive.open("rb") as stream:
                 return _Extraction(destination, max_bytes).run(stream)
         return _Extraction(destination, max_bytes).run(archive)
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ArchiveError(f"not a tar archive, or damaged: {error}") from error
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise _damaged(error) from error
+    except OSError as error:
+        # What gzip and bz2 say of a damaged file is one without a number; others are the disk's.
+        if error.errno is not None:
+            raise
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> ArchiveError:
+    return ArchiveError(f"not a tar archive, or damaged: {error}")
 
 
 class _Extraction:
@@ -182,11 +196,14 @@ class _Extraction:
         self._names: dict[str, None] = {}
 
     def run(self, stream: IO[bytes]) -> list[str]:
-        with tarfile.open(fileobj=stream, mode="r|*") as tar:
+        with ExitStack() as closing:
+            content = decompressed(stream, closing)
+            tar = closing.enter_context(tarfile.open(fileobj=content, mode="r|"))
             for member in tar:
                 name = _safe_name(member.name, member.name)
                 if name.parts:
                     self._take(tar, member, name)
+            self._read_to_the_end(content)
         for name, target in self._links.items():
             try:
                 (self._root / name).symlink_to(target)
@@ -196,6 +213,14 @@ class _Extraction:
         for name in self._links:
             self._check_link(name)
         return list(self._names)
+
+    def _read_to_the_end(self, content: IO[bytes]) -> None:
+        """Read what follows the last member: only then is the checksum of all of it compared."""
+        rest = 0
+        while block := content.read(_BLOCK):
+            rest += len(block)
+            if self._max_bytes is not None and rest > self._max_bytes:
+                raise ArchiveError(f"more than {self._max_bytes} bytes follow its last file")
 
     def _take(self, tar: tarfile.TarFile, member: tarfile.TarInfo, name: PurePosixPath) -> None:
         if member.isdir():
@@ -223,7 +248,7 @@ class _Extraction:
             raise ArchiveError(f"{name} has no content")
         path = self._place(name)
         with content, path.open("xb") as target:
-            shutil.copyfileobj(content, target, 1 << 20)
+            shutil.copyfileobj(content, target, _BLOCK)
         path.chmod(0o755 if member.mode & stat.S_IXUSR else 0o644)
         os.utime(path, (member.mtime, member.mtime))
 

@@ -189,6 +189,41 @@ def test_a_damaged_archive_is_named_as_such(tmp_path: Path, cut: float) -> None:
         extract(archive, tmp_path / "out")
 
 
+# Where each format keeps a checksum: of all content, of the last block, of the index.
+@pytest.mark.parametrize(
+    ("mode", "place"), [("w:gz", -8), ("w:gz", -4), ("w:bz2", -5), ("w:xz", -28)]
+)
+def test_an_archive_that_does_not_fit_its_checksum_is_refused(
+    tmp_path: Path, mode: str, place: int
+) -> None:
+    archive = written(tmp_path, lambda tar: add(tar, "a", os.urandom(50_000)), mode)
+    content = bytearray(archive.read_bytes())
+    content[place] ^= 0xFF
+    archive.write_bytes(content)
+    with pytest.raises(ArchiveError, match="not a tar archive, or damaged"):
+        extract(archive, tmp_path / "out")
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
+def test_a_damaged_member_is_refused(tmp_path: Path, mode: str) -> None:
+    archive = written(tmp_path, lambda tar: add(tar, "a", os.urandom(50_000)), mode)
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    archive.write_bytes(content)
+    with pytest.raises(ArchiveError, match="not a tar archive, or damaged"):
+        extract(archive, tmp_path / "out")
+
+
+def test_a_stream_may_come_in_drops(tmp_path: Path) -> None:
+    class Drops(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(1 if size is None or size else 0)
+
+    archive = written(tmp_path, lambda tar: add(tar, "a", b"text"))
+    assert extract(Drops(archive.read_bytes()), tmp_path / "out") == ["a"]
+    assert tree(tmp_path / "out") == {"a": "text"}
+
+
 def test_something_else_is_no_archive(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("just text, and a good deal more of it\n" * 100)
     with pytest.raises(ArchiveError, match="not a tar archive"):
