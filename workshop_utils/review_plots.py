@@ -20,6 +20,7 @@ _BEFORE, _AFTER, _BAD, _GREY = "#9aa5b5", "#2a7d4f", "#b3261e", "#6b7280"
 _EDGES = np.linspace(0.5, 1.0, 11)
 # The 97.5th percentile of the normal distribution: a 95 % interval has this much on either side.
 _Z = 1.96
+_FEWEST = 20
 
 
 def confidences(answered: pd.DataFrame, threshold: float) -> "Figure":
@@ -148,9 +149,13 @@ def threshold_trade_off(
     for axes, (column, title) in zip(panels, titles.items(), strict=True):
         for (name, answered), colour in zip(models.items(), (_BEFORE, _AFTER), strict=False):
             curve = trade_off(answered["score"], answered["right"])
+            # What is left at the end is a handful, and its accuracy luck.
+            enough = curve["sent"] <= 1 - _FEWEST / max(len(answered), _FEWEST)
+            if column == "kept_accuracy":
+                curve = curve[enough]
             axes.plot(curve["sent"], curve[column], color=colour, linewidth=2, label=name)
             if threshold is not None:
-                at = curve[curve["threshold"] >= threshold].iloc[0]
+                at = curve[curve["threshold"] >= threshold].head(1)
                 axes.plot(at["sent"], at[column], "o", color=colour, markersize=9)
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("share of the reviews that people read")
@@ -258,7 +263,7 @@ def traffic(frame: pd.DataFrame, probe: str) -> "Figure":
     good, bad = frame[frame["error"] == ""], frame[frame["error"] != ""]
     above.scatter(good["at"], good["milliseconds"], s=10, color="#4878d0", label="answered")
     above.scatter(bad["at"], bad["milliseconds"], s=40, marker="x", color=_BAD, label="failed")
-    above.set_yscale("log")
+    above.set_ylim(bottom=0, top=1.08 * max(frame["milliseconds"].max(), 1))
     above.set_ylabel("milliseconds")
     above.set_title(f"{len(good)} requests answered, {len(bad)} failed", loc="left", fontsize=10)
     asked = good[good["text"] == probe]
