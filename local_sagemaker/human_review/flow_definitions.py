@@ -74,7 +74,7 @@ class FlowDefinitions:
         self._lock = threading.Lock()
         # Those whose status changes by itself: when each becomes active, and those that go.
         self._active_at: dict[Key, float] = {}
-        self._deleting: dict[Key, Flow] = {}
+        self._deleting: dict[str, Flow] = {}
 
     def operations(self) -> dict[str, Handler]:
         """Return the handlers by operation name."""
@@ -93,18 +93,18 @@ class FlowDefinitions:
                 if record.status == INITIALIZING:
                     self._active_at[record.key] = record.created
                 elif record.status == DELETING and flow is not None:
-                    self._deleting[record.key] = flow
+                    self._deleting[flow.id] = flow
 
     def go_on(self) -> float:
         """Change the statuses that are due; return when the next one is, or infinity."""
         moment = self._clock()
         with self._lock:
             due = [key for key, when in self._active_at.items() if when <= moment]
-            deleting = list(self._deleting.items())
+            deleting = list(self._deleting.values())
         for key in due:
             self._set_active(key)
-        for key, flow in deleting:
-            self._end(key, flow)
+        for flow in deleting:
+            self._end(flow)
         with self._lock:
             soonest = min(self._active_at.values(), default=float("inf"))
             # People leave their tasks without telling: one that they hold back is looked at.
@@ -212,20 +212,27 @@ class FlowDefinitions:
             stopped = self._loops.stop_unstarted(flow)
         self._loops.finish(stopped)
         with self._lock:
-            self._deleting[record.key] = flow
-        self._end(record.key, flow)
+            self._deleting[flow.id] = flow
+        self._end(flow)
         self._alarm.at(self._clock() + _LOOK_AGAIN)
         return {}
 
-    def _end(self, key: Key, flow: Flow) -> None:
+    def _end(self, flow: Flow) -> None:
         """Remove one that is being deleted, once nobody is in any of its tasks."""
         with self._resources.records.database.transaction():
             if self._loops.held(flow):
                 return
-            self._resources.records.delete(key)
-            self._flows.delete(flow)
+            self._remove(flow)
         with self._lock:
-            self._deleting.pop(key, None)
+            self._deleting.pop(flow.id, None)
+
+    def _remove(self, flow: Flow) -> None:
+        """Remove one, unless somebody was quicker: its name may be another's by now."""
+        named_so = self._flows.find(flow.arn)
+        if named_so is None or named_so.id != flow.id or self.status(flow) != DELETING:
+            return
+        self._resources.records.delete(_key(flow))
+        self._flows.delete(flow)
 
 
 def _key(flow: Flow) -> Key:

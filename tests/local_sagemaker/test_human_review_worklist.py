@@ -491,6 +491,31 @@ class TestDeletingFlowDefinitions:
         assert review.status(name) == "Stopped"
         assert len(review.output(name)["humanAnswers"]) == 1
 
+    def test_a_late_end_spares_the_next_of_the_same_name(self, review: Review) -> None:
+        flow = review.flow()
+        name = flow.rpartition("/")[2]
+        review.start(flow)
+        ada = review.worker()
+        assignment = review.take(ada)
+        shown = review.call("DescribeFlowDefinition", FlowDefinitionName=name)
+        members = ("FlowDefinitionName", "HumanLoopConfig", "OutputConfig", "RoleArn")
+        again = {member: shown[member] for member in members}
+        review.call("DeleteFlowDefinition", FlowDefinitionName=name)
+        go_on = review.rooms._definitions.go_on
+        with review.database.transaction():
+            late = threading.Thread(target=go_on)
+            late.start()
+            # Long enough to find that this one goes; it is kept waiting for the database then.
+            late.join(0.3)
+            review.worklist.release(ada, assignment.id)
+            go_on()
+            assert _is_gone(review, name)
+            review.call("CreateFlowDefinition", **again)
+        late.join()
+        assert not _is_gone(review, name)
+        until(lambda: review.flow_status(flow) == "Active")
+        review.start(flow)
+
 
 def _is_gone(review: Review, flow: str) -> bool:
     try:
