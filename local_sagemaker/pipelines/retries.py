@@ -28,6 +28,9 @@ _LIMITS: Mapping[str, float] = {
 _MOST = 5
 # Waits grow so many times at most: further powers are too large for a number.
 _STEEPEST = 50
+# The SDK lets through an interval of 0 and a rate below 1. Where only time ends the retries, these
+# would ask without a pause for days.
+_SHORTEST_WAIT_OF_MANY = 1.0
 LONGEST_WAIT = 10 * 365 * 86400.0
 """The longest wait before a retry, in seconds."""
 
@@ -46,7 +49,7 @@ class RetryPolicy:
     interval
         Seconds before the first retry.
     backoff
-        What each further wait is multiplied by.
+        What each further wait is multiplied by. No wait is below one second if `most` is None.
     most
         The greatest number of retries, or None for no limit but the time.
     expires
@@ -107,6 +110,8 @@ class RetryPolicy:
         if self.most is not None and retries >= self.most:
             return None
         wait = min(self.interval * self.backoff ** min(retries, _STEEPEST), LONGEST_WAIT)
+        if self.most is None:
+            wait = max(wait, _SHORTEST_WAIT_OF_MANY)
         if self.expires is not None and elapsed + wait > self.expires:
             return None
         return wait

@@ -105,6 +105,19 @@ def test_waits_grow_by_the_back_off_rate(local: LocalSageMaker, pipelines: Pipel
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("shrinking", [{"IntervalSeconds": 0}, {"BackoffRate": 0}])
+def test_retries_that_only_time_ends_are_a_second_apart(
+    local: LocalSageMaker, pipelines: Pipelines, shrinking: dict[str, float]
+) -> None:
+    endless = {"ExceptionType": ["SageMaker.RESOURCE_LIMIT"], "ExpireAfterMin": 1, **shrinking}
+    began = time.monotonic()
+    with local.faults.add("CreateTrainingJob", "ResourceLimitExceeded", times=2):
+        step = trained(pipelines, endless)
+    assert (step["StepStatus"], step["AttemptCount"]) == ("Succeeded", 3)
+    assert time.monotonic() - began >= 2
+
+
+@pytest.mark.slow
 def test_throttling_and_service_faults_are_tried_again_without_a_policy(
     local: LocalSageMaker, pipelines: Pipelines
 ) -> None:
