@@ -30,7 +30,7 @@ class TestWhatCannotBeSet:
             (("createtrainingjob", "InternalFailure"), "Near it: CreateTrainingJob,"),
             (("CreateTrainingJob", "Trottling"), "Near it: ThrottlingException."),
             (("CreateTrainingJob", "NoSuchKey"), "It has: AccessDenied, .*ResourceInUse"),
-            (("ListModels", "CapacityError"), "can strike CreateEndpoint, CreateTrainingJob"),
+            (("ListModels", "CapacityError"), "can strike CreateEndpoint, CreateProcessingJob, "),
             (("TagResource", "InternalFailure"), "is an operation of .*: name one service"),
             (("*", "InternalFailure"), "'\\*' needs a service"),
             (("ListModels",), "needs an error, a latency, or both"),

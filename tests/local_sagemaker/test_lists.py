@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_sagemaker import LocalSageMaker
-from local_sagemaker.coverage import Coverage, declared
+from local_sagemaker.coverage import declared
 from local_sagemaker.filters import OF_PAGES, found, understood
 from local_sagemaker.listing import vocabulary
 from tests.local_sagemaker.kind_support import (
@@ -177,9 +177,7 @@ def test_every_list_operation_is_a_kind_s_or_declared() -> None:
     of_kinds = {kind.operations["list"] for kind in KINDS.values() if "list" in kind.operations}
     for operation in MODEL.operation_names:
         if operation.startswith("List") and operation not in of_kinds:
-            declaration = declared(operation)
-            assert declaration is not None
-            assert declaration.coverage in (Coverage.RECORDS, Coverage.FAILS, Coverage.REFUSED)
+            assert declared(operation) is not None, operation
 
 
 def test_an_unknown_filter_is_refused(call: Call) -> None:

@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -78,14 +79,23 @@ def test_colleagues_answer_everything_through_the_portal(ws: Session, review: Re
     assert answers.versions_of(ws, review.output) == found.version
 
 
+def of_review(person: PortalClient, review: Review) -> dict[str, Any]:
+    """Take a task of this review; those of other tests, on the same server, are given back."""
+    for job in person.jobs():
+        task = person.take(job["id"])
+        assert task is not None
+        if task["loop"].startswith(review.name):
+            return task
+        person.release(task)
+    raise AssertionError("there is no task of this review")
+
+
 def test_people_and_scripts_share_the_work(ws: Session, review: Review) -> None:
     names = review.ask(TRUTH)
     link = review.service.script_link
     assert link is not None
     person = PortalClient(link, "Somebody with a name")
-    [job] = [one for one in person.jobs() if one["title"].startswith("Film reviews")]
-    task = person.take(job["id"])
-    assert task is not None
+    task = of_review(person, review)
     text = task["input"]["taskObject"]
     held = person.submit(task, {"category": {"label": "Not clear"}})
     assert held is not None
