@@ -3,6 +3,7 @@
 It must not know records.
 """
 
+import hashlib
 import secrets
 import string
 from collections.abc import Mapping
@@ -23,6 +24,17 @@ def token(prefix: str) -> str:
     """Return a new identifier, capital ones behind ``app-``, as the service has them."""
     letters = string.ascii_uppercase if prefix == "app-" else string.ascii_lowercase
     return prefix + "".join(secrets.choice(letters + string.digits) for _ in range(_DIGITS))
+
+
+def derived(text: str) -> str:
+    """Return the identifier that follows from a text: the same one at every call."""
+    letters = string.ascii_lowercase + string.digits
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest())
+    drawn = []
+    for _ in range(_DIGITS):
+        number, letter = divmod(number, len(letters))
+        drawn.append(letters[letter])
+    return "".join(drawn)
 
 
 def members(kind: Kind) -> frozenset[str]:

@@ -224,6 +224,9 @@ class Record:
     private: dict[str, Any] = field(default_factory=dict)
 
 
+# No name has it, so all names with a prefix lie between the prefix and the two together.
+_LAST_LETTER = "\U0010ffff"
+
 _TABLES = (
     """
     CREATE TABLE records (
@@ -385,12 +388,20 @@ class Records:
             self._wake(key)
             return True
 
-    def list_kind(self, account: str, region: str, kind: str) -> list[Record]:
-        """Return the records of a kind in one account and region, oldest first."""
+    def list_kind(self, account: str, region: str, kind: str, *, prefix: str = "") -> list[Record]:
+        """Return the records of a kind in one account and region, oldest first.
+
+        Parameters
+        ----------
+        account, region, kind
+            Parts of their keys.
+        prefix
+            What their names begin with. Others are not read.
+        """
         rows = self.database.query(
             "SELECT * FROM records WHERE account = ? AND region = ? AND kind = ? "
-            "ORDER BY created, name",
-            (account, region, kind),
+            "AND name >= ? AND name < ? ORDER BY created, name",
+            (account, region, kind, prefix, prefix + _LAST_LETTER),
         )
         return [_record(row) for row in rows]
 

@@ -175,8 +175,7 @@ class HubContents:
         return _Shelf(hub, params["HubContentType"], name)
 
     def _within(self, caller: Caller, prefix: str) -> list[Record]:
-        every = self._records.list_kind(caller.account, caller.region, NOUN)
-        return [record for record in every if record.key.name.startswith(prefix)]
+        return self._records.list_kind(caller.account, caller.region, NOUN, prefix=prefix)
 
     def _find(self, caller: Caller, params: dict[str, Any]) -> Record:
         shelf = self._shelf(caller, params)
@@ -191,8 +190,8 @@ class HubContents:
 
     def _next(self, shelf: _Shelf) -> str:
         owner = shelf.hub.key
-        every = self._records.list_kind(owner.account, owner.region, NOUN)
-        versions = [_version(r) for r in every if r.key.name.startswith(shelf.prefix)]
+        known = self._records.list_kind(owner.account, owner.region, NOUN, prefix=shelf.prefix)
+        versions = [_version(record) for record in known]
         if not versions:
             return FIRST_VERSION
         *front, last = max(versions)

@@ -18,10 +18,10 @@ from local_sagemaker.pipelines.scope import StepScope
 from local_sagemaker.pipelines.state import (
     EXECUTING,
     FAILED,
-    KIND,
     STOPPED,
     STOPPING,
     UNDER_WAY,
+    execution_key,
     executions_of,
     find_execution,
     keep_steps,
@@ -30,7 +30,7 @@ from local_sagemaker.pipelines.state import (
 from local_sagemaker.pipelines.versions import NOUN, executed_version, find_version
 from local_sagemaker.resources import Resources
 from local_sagemaker.s3.objects import Objects
-from local_sagemaker.store import Key, Record, now
+from local_sagemaker.store import Record, now
 
 _SELECTIVE = "SelectiveExecutionConfig"
 _LIMIT = "MaxParallelExecutionSteps"
@@ -68,14 +68,14 @@ class PipelineExecutions:
         """Start an execution; the same ClientRequestToken starts one."""
         with self._records.database.transaction():
             pipeline = self._resources.get(caller, NOUN, params["PipelineName"])
-            token = params["ClientRequestToken"]
-            for known in executions_of(self._records, pipeline):
-                if known.private["Token"] == token:
-                    return {"PipelineExecutionArn": known.arn}
+            identifier = _identifier(pipeline, params["ClientRequestToken"])
+            known = self._records.get(execution_key(pipeline.key, identifier))
+            if known is not None:
+                return {"PipelineExecutionArn": known.arn}
             version = find_version(pipeline, params)
             definition = Definition.read(version["PipelineDefinition"])
             given = parameters.values(definition.parameters, params.get("PipelineParameters") or ())
-            record = _new(caller, pipeline, version, params, given)
+            record = _new(identifier, pipeline, version, params, given)
             self._name_experiment(definition, record, pipeline)
             if _SELECTIVE in params:
                 config = params[_SELECTIVE]
@@ -191,15 +191,22 @@ class PipelineExecutions:
         return self._records.update(found.key, change)
 
 
+def _identifier(pipeline: Record, token: str) -> str:
+    """Return what an execution is called that a request with this token starts, now or before.
+
+    A pipeline of the same name that was deleted had others: its jobs may still be there.
+    """
+    return identifiers.derived(f"{pipeline.arn} {pipeline.created} {token}")
+
+
 def _new(
-    caller: Caller,
+    identifier: str,
     pipeline: Record,
     version: dict[str, Any],
     params: dict[str, Any],
     given: dict[str, Any],
 ) -> Record:
     """Return the record of a new execution."""
-    identifier = identifiers.token("")
     name = pipeline.key.name
     moment = now()
     parallelism = params.get("ParallelismConfiguration") or pipeline.body.get(
@@ -220,7 +227,7 @@ def _new(
         "LastModifiedBy": _NOBODY,
     }
     record = Record(
-        Key(caller.account, caller.region, KIND, f"{name}/{identifier}"),
+        execution_key(pipeline.key, identifier),
         f"{pipeline.arn}/execution/{identifier}",
         moment,
         moment,
@@ -229,7 +236,6 @@ def _new(
         {
             "Pipeline": name,
             "Id": identifier,
-            "Token": params["ClientRequestToken"],
             "Parameters": given,
         },
     )

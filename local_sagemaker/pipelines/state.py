@@ -156,11 +156,12 @@ def write_at_last(write: Callable[[], object], closed: Callable[[], bool]) -> No
 def executions_of(records: Records, pipeline: Record) -> list[Record]:
     """Return the executions of a pipeline, oldest first."""
     key = pipeline.key
-    return [
-        record
-        for record in records.list_kind(key.account, key.region, KIND)
-        if record.private["Pipeline"] == key.name
-    ]
+    return records.list_kind(key.account, key.region, KIND, prefix=f"{key.name}/")
+
+
+def execution_key(pipeline: Key, identifier: str) -> Key:
+    """Return the key of an execution of a pipeline."""
+    return Key(pipeline.account, pipeline.region, KIND, f"{pipeline.name}/{identifier}")
 
 
 def pipeline_key(execution: Key, record: Record) -> Key:

@@ -304,6 +304,26 @@ def test_a_repeated_start_is_one_execution(pipelines: Pipelines) -> None:
     arn = pipelines.start(name, ClientRequestToken=token)
     assert pipelines.start(name, ClientRequestToken=token) == arn
     assert pipelines.start(name) != arn
+    # Another pipeline's, of a longer name, and another one's of the same name are not meant.
+    longer = pipelines.create([], PipelineName=f"{name}-2")
+    other = pipelines.start(longer, ClientRequestToken=token)
+    assert other.rpartition("/")[2] != arn.rpartition("/")[2]
+    pipelines.ended(arn)
+    assert arn in {one["PipelineExecutionArn"] for one in listed(pipelines, name)}
+    assert other not in {one["PipelineExecutionArn"] for one in listed(pipelines, name)}
+    for started in listed(pipelines, name):
+        pipelines.ended(started["PipelineExecutionArn"])
+    pipelines.sagemaker.delete_pipeline(PipelineName=name)
+    pipelines.create([], PipelineName=name)
+    assert pipelines.start(name, ClientRequestToken=token) != arn
+
+
+def listed(pipelines: Pipelines, name: str) -> list[dict[str, Any]]:
+    """Return the summaries of a pipeline's executions."""
+    found: list[dict[str, Any]] = pipelines.sagemaker.list_pipeline_executions(PipelineName=name)[
+        "PipelineExecutionSummaries"
+    ]
+    return found
 
 
 def test_executions_are_listed_in_order_and_pages(pipelines: Pipelines) -> None:

@@ -64,6 +64,18 @@ class Undo(Exception):
     """Ends a transaction that is to leave nothing."""
 
 
+def test_those_with_a_prefix_are_listed_and_no_others(records: Records) -> None:
+    for moment, name in enumerate(["a/2", "a/1", "a/é\U0001f600", "a", "a0", "ab/1", "A/1"]):
+        made = record(name)
+        made.created = float(moment)
+        records.insert(made)
+    records.insert(record("a/3", account="2"))
+    records.insert(record("a/4", kind="Endpoint"))
+    found = records.list_kind("1", "r", "Model", prefix="a/")
+    assert [one.key.name for one in found] == ["a/2", "a/1", "a/é\U0001f600"]
+    assert len(records.list_kind("1", "r", "Model")) == 7
+
+
 class TestTransactions:
     def test_a_failed_one_leaves_nothing(self, records: Records) -> None:
         with contextlib.suppress(Undo), records.database.transaction():
