@@ -69,6 +69,37 @@ def page(
     return chosen, _token(question, identify(chosen[-1]), end - 1)
 
 
+def page_behind(
+    fetch: Callable[[str | None, int], Sequence[Item]],
+    params: dict[str, Any],
+    identify: Callable[[Item], str],
+    default: int = DEFAULT_PAGE,
+    *,
+    scope: str = "",
+) -> tuple[list[Item], str | None]:
+    """Do as `page`, for a list that is read page by page.
+
+    Parameters
+    ----------
+    fetch
+        Returns, in order, the items behind the one with an identity, or the first ones for None,
+        and at most so many. That item may be gone by now. ``ValueError`` says that there is no
+        such identity.
+    params, identify, default, scope
+        As for `page`.
+    """
+    size = params.get("MaxResults") or default
+    question = _question(params, scope)
+    token = params.get("NextToken")
+    last = _read_token(token, question)[0] if token else None
+    try:
+        found = fetch(last, size + 1)
+    except ValueError as error:
+        raise _invalid(token or "") from error
+    chosen = list(found[:size])
+    return chosen, _token(question, identify(chosen[-1]), 0) if len(found) > size else None
+
+
 def _question(params: dict[str, Any], scope: str) -> str:
     asked = {name: value for name, value in params.items() if name not in _OF_ONE_PAGE}
     text = json.dumps([scope, asked], sort_keys=True, default=str)

@@ -3,6 +3,7 @@
 It knows requests and their errors; it must not know how a loop ends.
 """
 
+from math import inf
 from typing import Any
 
 from local_sagemaker.errors import AWSError, validation_exception
@@ -14,7 +15,7 @@ from local_sagemaker.human_review.task_uis import TaskUis, read_input
 from local_sagemaker.human_review.templates import TemplateError, Templates
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
-from local_sagemaker.paging import page
+from local_sagemaker.paging import page_behind
 from local_sagemaker.store import Database
 
 # InputContent in botocore's model counts characters; A2I counts bytes.
@@ -147,16 +148,18 @@ class HumanLoops:
         flow = self._flows.find(arn) if _is_of(caller, arn) else None
         if flow is None:
             raise _not_found(f"The flow definition {arn} does not exist.")
-        after, before = params.get("CreationTimeAfter"), params.get("CreationTimeBefore")
-        loops = [
-            loop
-            for loop in self._loops.of_flow(flow)
-            if (after is None or loop.created >= after)
-            and (before is None or loop.created <= before)
-        ]
-        if params.get("SortOrder") != "Ascending":
-            loops.reverse()
-        chosen, token = page(loops, params, lambda loop: loop.name, scope=flow.id)
+        span = (params.get("CreationTimeAfter", -inf), params.get("CreationTimeBefore", inf))
+        descending = params.get("SortOrder") != "Ascending"
+
+        def fetch(last: str | None, size: int) -> list[Loop]:
+            behind = None if last is None else _place(last)
+            return self._loops.of_flow(
+                flow, size, created=span, behind=behind, descending=descending
+            )
+
+        chosen, token = page_behind(
+            fetch, params, lambda loop: f"{loop.created!r} {loop.number}", scope=flow.id
+        )
         return {
             "HumanLoopSummaries": [
                 {
@@ -199,6 +202,12 @@ class HumanLoops:
 def _is_of(caller: Caller, arn: str) -> bool:
     _, _, _, region, account, _ = arn.split(":", 5)
     return (account, region) == (caller.account, caller.region)
+
+
+def _place(identity: str) -> tuple[float, int]:
+    """Return where in its list a loop is that a token names."""
+    created, number = identity.split(" ")
+    return float(created), int(number)
 
 
 def _not_found(message: str) -> AWSError:

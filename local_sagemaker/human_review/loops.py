@@ -7,6 +7,7 @@ requests, pages or templates.
 import json
 import sqlite3
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import Any
 
 from local_sagemaker.human_review.endings import LONGEST_REASON, Endings
@@ -22,6 +23,15 @@ from local_sagemaker.human_review.tables import (
 )
 from local_sagemaker.human_review.time_keeper import Alarm
 from local_sagemaker.store import Database, now
+
+_OLDEST_FIRST = """
+    SELECT * FROM review_loops WHERE flow = ? AND created BETWEEN ? AND ?
+    AND (created, number) > (?, ?) ORDER BY created, number LIMIT ?
+"""
+_NEWEST_FIRST = """
+    SELECT * FROM review_loops WHERE flow = ? AND created BETWEEN ? AND ?
+    AND (created, number) < (?, ?) ORDER BY created DESC, number DESC LIMIT ?
+"""
 
 
 class Loops:
@@ -123,11 +133,34 @@ class Loops:
         )
         return str(row["content"])
 
-    def of_flow(self, flow: Flow) -> list[Loop]:
-        """Return the loops of a flow definition, oldest first."""
+    def of_flow(
+        self,
+        flow: Flow,
+        limit: int,
+        *,
+        created: tuple[float, float] = (-inf, inf),
+        behind: tuple[float, int] | None = None,
+        descending: bool = False,
+    ) -> list[Loop]:
+        """Return loops of a flow definition in the order of their creation.
+
+        Parameters
+        ----------
+        flow
+            Whose.
+        limit
+            The greatest number of them.
+        created
+            When they were created at the earliest and at the latest.
+        behind
+            The moment and the number of the loop that the first one follows, which may be gone.
+        descending
+            Whether the newest come first.
+        """
+        first = (inf, 0) if descending else (-inf, 0)
         rows = self._database.query(
-            "SELECT * FROM review_loops WHERE flow = ? ORDER BY created, number",
-            (flow.id,),
+            _NEWEST_FIRST if descending else _OLDEST_FIRST,
+            (flow.id, *created, *(behind or first), limit),
         )
         return [loop_of(row, flow) for row in rows]
 

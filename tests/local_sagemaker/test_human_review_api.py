@@ -1,5 +1,6 @@
 """A2I's API through boto3: flow definitions and human loops, their rules and their errors."""
 
+import base64
 import hashlib
 import json
 import re
@@ -397,6 +398,39 @@ class TestListing:
         ):
             client = client_of("sagemaker-a2i-runtime", config=UNCHECKED)
             refused(client.list_human_loops, "ValidationException", FlowDefinitionArn=flow, **wrong)
+
+    def test_loops_that_go_between_two_pages_hide_no_others(
+        self, account: Account, cleared: Callable[..., str]
+    ) -> None:
+        flow = cleared()
+        names = [account.start(flow) for _ in range(6)]
+        first = account.a2i.list_human_loops(
+            FlowDefinitionArn=flow, SortOrder="Ascending", MaxResults=3
+        )
+        for name in names[1:3]:
+            account.a2i.stop_human_loop(HumanLoopName=name)
+            account.a2i.delete_human_loop(HumanLoopName=name)
+        second = account.a2i.list_human_loops(
+            FlowDefinitionArn=flow,
+            SortOrder="Ascending",
+            MaxResults=3,
+            NextToken=first["NextToken"],
+        )
+        shown = [loop["HumanLoopName"] for loop in second["HumanLoopSummaries"]]
+        assert (shown, "NextToken" in second) == (names[3:], False)
+
+    def test_a_token_that_names_no_loop_is_refused(
+        self, account: Account, cleared: Callable[..., str]
+    ) -> None:
+        flow = cleared()
+        for _ in range(2):
+            account.start(flow)
+        asked = {"FlowDefinitionArn": flow, "MaxResults": 1}
+        given = account.a2i.list_human_loops(**asked)["NextToken"]
+        question, _, position = json.loads(base64.urlsafe_b64decode(given))
+        forged = json.dumps([question, "nothing", position])
+        token = base64.urlsafe_b64encode(forged.encode()).decode()
+        refused(account.a2i.list_human_loops, "ValidationException", NextToken=token, **asked)
 
 
 class TestEnding:
