@@ -20,7 +20,9 @@ from workshop_utils.review_service import ReviewService
 from workshop_utils.session import Session
 
 LABELS = ("Positive", "Negative", NOT_CLEAR)
-_ENDED = ("Completed", "Failed", "Stopped")
+# One that nobody had time for before it expired has failed, too.
+_IN_VAIN = ("Failed", "Stopped")
+_ENDED = ("Completed", *_IN_VAIN)
 _NO_SUCH = ("ResourceNotFound", "ResourceNotFoundException")
 _STILL_STOPPING = "ValidationException"
 
@@ -53,21 +55,21 @@ class Review:
     output: str
 
     def ask(self, texts: Iterable[str]) -> list[str]:
-        """Start a human loop for each text that nobody has been asked about yet.
+        """Start a human loop for each text that nobody is or was asked about.
 
         Parameters
         ----------
         texts
             What people read. A text that comes twice is asked about once, and so is one that an
-            earlier call has asked about.
+            earlier call has asked about, unless that loop has failed, expired or was stopped.
 
         Returns
         -------
         list of str
             The names of the texts' loops, new or not, in order.
         """
-        wanted = {self.loop_name(text): text for text in texts}
         there = self.loops()
+        wanted = {self.loop_name(text, there): text for text in texts}
         new = [name for name in wanted if name not in there]
         live = display.Live()
         started = time.monotonic()
@@ -124,10 +126,24 @@ class Review:
             print("Not waiting any longer; who has not answered still can.")
             return counts
 
-    def loop_name(self, text: str) -> str:
-        """Return the name of a text's loop, which follows from the text."""
+    def loop_name(self, text: str, there: Mapping[str, str]) -> str:
+        """Return the name of a text's loop, which follows from the text.
+
+        Parameters
+        ----------
+        text
+            What people read.
+        there
+            The status of every loop, by name. The name of one that ended without being completed
+            is taken, so that the next one's is numbered.
+        """
         same = unicodedata.normalize("NFC", " ".join(text.split()))
-        return f"{self.name}-{hashlib.sha256(same.encode()).hexdigest()[:16]}"
+        first = name = f"{self.name}-{hashlib.sha256(same.encode()).hexdigest()[:16]}"
+        attempts = 1
+        while there.get(name) in _IN_VAIN:
+            attempts += 1
+            name = f"{first}-{attempts}"
+        return name
 
     def describe(self, name: str) -> dict[str, Any]:
         """Return what DescribeHumanLoop says of a loop."""

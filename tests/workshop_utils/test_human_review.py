@@ -54,6 +54,20 @@ def test_nobody_is_asked_twice(review: Review, capsys: pytest.CaptureFixture[str
     assert review.wait(names, seconds=0) == Counter(InProgress=2)
 
 
+def test_a_text_whose_loop_ended_in_vain_is_asked_about_again(
+    review: Review, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, other = review.ask(["in vain", "still open"])
+    for attempt in (2, 3):
+        [latest, _] = review.ask(["in vain", "still open"])
+        review.service.runtime.stop_human_loop(HumanLoopName=latest)
+        capsys.readouterr()
+        again = review.ask(["in  vain", "in vain", "still open"])
+        assert again == [f"{first}-{attempt}", other]
+        assert "1 tasks given to people, 1 were known" in capsys.readouterr().out
+    assert Counter(review.loops().values()) == Counter(Stopped=2, InProgress=2)
+
+
 def test_a_wait_may_be_interrupted_at_once(
     review: Review, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
