@@ -16,6 +16,8 @@ BASE = "/opt/ml/processing"
 """Where a container on AWS has its inputs and outputs."""
 
 _DEFAULT_MAX_RUNTIME = 24 * 3600
+# Of a file's or folder's name, on every file system that is common.
+_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ def check(caller: Caller, request: Mapping[str, Any]) -> None:
         if "S3Output" in item and not item.get("AppManaged"):
             _check_path(f"output {item['OutputName']!r}", item["S3Output"].get("LocalPath"))
             S3Location.parse(item["S3Output"]["S3Uri"])
+    _check_words(request)
     cluster = request["ProcessingResources"]["ClusterConfig"]
     if ("InstanceType" in cluster) == bool(cluster.get("InstancePreferences")):
         raise validation_exception(
@@ -133,6 +136,28 @@ def _check_path(what: str, path: str | None) -> None:
         raise validation_exception(
             f"The LocalPath {path!r} of the {what} is not {BASE} or a folder below it."
         )
+    for name in path.split("/"):
+        if "\0" in name or len(name.encode()) > _LONGEST_NAME:
+            raise validation_exception(
+                f"The LocalPath {path!r} of the {what} cannot be made: the name of a folder has no "
+                f"NUL and at most {_LONGEST_NAME} bytes."
+            )
+
+
+def _check_words(request: Mapping[str, Any]) -> None:
+    """Refuse what no process can be started with."""
+    application = request["AppSpecification"]
+    told = {
+        "ContainerEntrypoint": application.get("ContainerEntrypoint", ()),
+        "ContainerArguments": application.get("ContainerArguments", ()),
+        "Environment": request.get("Environment", {}).values(),
+    }
+    for member, words in told.items():
+        for word in words:
+            if "\0" in word:
+                raise validation_exception(
+                    f"{word[:80]!r} in {member} has a NUL, which no process can be given."
+                )
 
 
 def refusal(request: Mapping[str, Any]) -> str | None:

@@ -285,11 +285,33 @@ def test_what_is_not_run_has_failed_and_says_so(
             'No S3 objects found under S3 URL "s3://no-such-bucket-anywhere/rows" given in',
         ),
         (
+            {"inputs": [source("rows", "s3://b/rows", f"{BASE}/a\0b")]},
+            "The LocalPath '/opt/ml/processing/a\\x00b' of the input 'rows' cannot be made",
+        ),
+        (
+            {"inputs": [source("rows", "s3://b/rows", f"{BASE}/{'é' * 200}")]},
+            f"The LocalPath '/opt/ml/processing/{'é' * 200}' of the input 'rows' cannot be made",
+        ),
+        (
+            {"Environment": {"A": "a\0b"}},
+            "'a\\x00b' in Environment has a NUL, which no process can be given.",
+        ),
+        (
             {"cluster": {"InstancePreferences": [{"InstanceType": "ml.m5.large"}]}},
             "ClusterConfig needs one of InstanceType and InstancePreferences.",
         ),
     ],
-    ids=["path", "twice", "empty", "pathless", "missing", "instances"],
+    ids=[
+        "path",
+        "twice",
+        "empty",
+        "pathless",
+        "missing",
+        "nul",
+        "long",
+        "environment",
+        "instances",
+    ],
 )
 def test_a_request_that_cannot_be_meant_is_refused(
     jobs: Processing, change: dict[str, object], message: str
@@ -300,6 +322,11 @@ def test_a_request_that_cannot_be_meant_is_refused(
     )
     assert found.startswith(message)
     assert not jobs.sagemaker.list_processing_jobs(NameContains=name)["ProcessingJobSummaries"]
+
+
+def test_a_word_that_no_process_can_be_given_is_refused(jobs: Processing) -> None:
+    message = refused("ValidationException", lambda: jobs.process(["echo", "a\0b"]))
+    assert "has a NUL" in message
 
 
 def test_an_output_without_a_bucket_fails_before_the_script_runs(jobs: Processing) -> None:
