@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _KINDS = {"clear": "#4878d0", "mixed": "#ee854a", "ironic": "#956cb4"}
 _BEFORE, _AFTER, _BAD, _GREY = "#9aa5b5", "#2a7d4f", "#b3261e", "#6b7280"
-_EDGES = np.linspace(0.5, 1.0, 11)
+_EDGES = np.linspace(0.5, 1.0, 21)
 # The 97.5th percentile of the normal distribution: a 95 % interval has this much on either side.
 _Z = 1.96
 _FEWEST = 20
