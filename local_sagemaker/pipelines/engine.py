@@ -8,7 +8,6 @@ import threading
 import time
 
 from local_sagemaker.errors import AWSError
-from local_sagemaker.pipelines.definition import Definition
 from local_sagemaker.pipelines.run import Run
 from local_sagemaker.pipelines.state import (
     FAILED,
@@ -17,7 +16,7 @@ from local_sagemaker.pipelines.state import (
     write_at_last,
 )
 from local_sagemaker.pipelines.step_run import Services
-from local_sagemaker.pipelines.versions import executed_version
+from local_sagemaker.pipelines.versions import executed_definition
 from local_sagemaker.store import Key, Record
 
 _LOG = logging.getLogger(__name__)
@@ -45,8 +44,7 @@ class Engine:
         if record is None:
             return
         try:
-            version = executed_version(self._records, record)
-            definition = Definition.read(version["PipelineDefinition"])
+            definition = executed_definition(self._records, record)
         except AWSError as error:
             # Another version of this server took what this one does not understand.
             self._fail(key, error.message)

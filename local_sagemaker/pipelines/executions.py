@@ -10,7 +10,7 @@ from local_sagemaker import identifiers
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
-from local_sagemaker.pipelines import experiment, order, parameters, selection
+from local_sagemaker.pipelines import experiment, order, parameters, selection, texts
 from local_sagemaker.pipelines.definition import Definition
 from local_sagemaker.pipelines.engine import Engine
 from local_sagemaker.pipelines.expressions import ExpressionError
@@ -27,7 +27,7 @@ from local_sagemaker.pipelines.state import (
     keep_steps,
     steps_of,
 )
-from local_sagemaker.pipelines.versions import NOUN, executed_version, find_version
+from local_sagemaker.pipelines.versions import NOUN, delete_texts, executed_definition, find_version
 from local_sagemaker.resources import Resources
 from local_sagemaker.s3.objects import Objects
 from local_sagemaker.store import Record, now
@@ -73,7 +73,7 @@ class PipelineExecutions:
             if known is not None:
                 return {"PipelineExecutionArn": known.arn}
             version = find_version(pipeline, params)
-            definition = Definition.read(version["PipelineDefinition"])
+            definition = Definition.read(texts.read(self._records, pipeline, version))
             given = parameters.values(definition.parameters, params.get("PipelineParameters") or ())
             record = _new(identifier, pipeline, version, params, given)
             self._name_experiment(definition, record, pipeline)
@@ -138,8 +138,7 @@ class PipelineExecutions:
             if found.private.get("RetryToken") == token:
                 # The same request once more. It runs already, or has ended again.
                 return {"PipelineExecutionArn": found.arn}
-            version = executed_version(self._records, found)
-            definition = Definition.read(version["PipelineDefinition"])
+            definition = executed_definition(self._records, found)
             record = self._records.update(found.key, change)
         self._engine.start(record.key)
         return {"PipelineExecutionArn": record.arn}
@@ -172,6 +171,7 @@ class PipelineExecutions:
                     )
             for record in executions:
                 self._records.delete(record.key)
+            delete_texts(self._records, pipeline)
             self._records.delete(pipeline.key)
         return {"PipelineArn": pipeline.arn}
 

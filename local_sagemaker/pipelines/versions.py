@@ -1,7 +1,7 @@
 """Pipelines and the versions of their definitions.
 
 Every definition that a pipeline gets is a version, numbered from 1; aliases name versions. It
-keeps definitions as texts, and only those that could be executed; it must not know executions.
+keeps only definitions that could be executed; it must not know how they are.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
-from local_sagemaker.pipelines import graph
+from local_sagemaker.pipelines import graph, texts
 from local_sagemaker.pipelines.definition import Definition
 from local_sagemaker.plain_lists import PlainList
 from local_sagemaker.resources import Resources
@@ -23,7 +23,7 @@ MAX_ALIASES = 10
 _LONGEST = 1048576
 _VERSIONS = "PipelineVersions"
 _TOKEN = "ClientRequestToken"
-_NOT_SHOWN = ("PipelineDefinitionS3Location", "PipelineVersionAliases")
+_NOT_KEPT = ("PipelineDefinition", "PipelineDefinitionS3Location", "PipelineVersionAliases")
 _LIST = PlainList(
     members=frozenset(),
     name="PipelineArn",
@@ -56,21 +56,17 @@ class PipelineVersions:
             raise validation_exception(
                 "A pipeline needs a PipelineDefinition or a PipelineDefinitionS3Location."
             )
-        version = _version(1, definition, params.get("PipelineVersionAliases", []))
+        version = _version(1, params.get("PipelineVersionAliases", []))
         _check_aliases([version])
-        kept = {key: value for key, value in params.items() if key not in _NOT_SHOWN}
+        kept = {key: value for key, value in params.items() if key not in _NOT_KEPT}
         token = params["ClientRequestToken"]
         with self._resources.records.database.transaction():
             key = self._resources.key(caller, NOUN, params["PipelineName"])
             made = self._resources.records.get(key)
             if made is None or made.private.get(_TOKEN) != token:
-                made = self._resources.create(
-                    caller,
-                    NOUN,
-                    kept,
-                    body={"PipelineDefinition": definition},
-                    private={_VERSIONS: [version], _TOKEN: token},
-                )
+                private = {_VERSIONS: [version], _TOKEN: token}
+                made = self._resources.create(caller, NOUN, kept, private=private)
+                texts.keep(self._resources.records, made, 1, definition)
         return {"PipelineArn": made.arn}
 
     def update(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
@@ -91,15 +87,15 @@ class PipelineVersions:
             record.body |= changes | {"LastModifiedBy": {}}
             if definition is not None:
                 versions = record.private[_VERSIONS]
-                versions.append(_version(len(versions) + 1, definition, aliases))
+                versions.append(_version(len(versions) + 1, aliases))
                 _check_aliases(versions)
-                record.body["PipelineDefinition"] = definition
 
-        record = self._resources.change(caller, NOUN, params["PipelineName"], change)
-        return {
-            "PipelineArn": record.arn,
-            "PipelineVersionId": len(record.private[_VERSIONS]),
-        }
+        with self._resources.records.database.transaction():
+            record = self._resources.change(caller, NOUN, params["PipelineName"], change)
+            newest = len(record.private[_VERSIONS])
+            if definition is not None:
+                texts.keep(self._resources.records, record, newest, definition)
+        return {"PipelineArn": record.arn, "PipelineVersionId": newest}
 
     def describe(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         """Return a pipeline with a version's definition, the newest if none is named."""
@@ -107,7 +103,7 @@ class PipelineVersions:
         version = find_version(record, params)
         shown = self._resources.shown(record)
         return shown | {
-            "PipelineDefinition": version["PipelineDefinition"],
+            "PipelineDefinition": texts.read(self._resources.records, record, version),
             "PipelineVersionDisplayName": version.get("PipelineVersionDisplayName"),
             "PipelineVersionDescription": version.get("PipelineVersionDescription"),
             "PipelineVersionAliases": version["PipelineVersionAliases"],
@@ -199,20 +195,30 @@ def find_version(record: Record, params: dict[str, Any]) -> dict[str, Any]:
     raise AWSError("ResourceNotFound", f"Pipeline '{record.arn}' has no version {named}.")
 
 
-def executed_version(records: Records, execution: Record) -> dict[str, Any]:
-    """Return the version that an execution executes."""
+def executed_version(records: Records, execution: Record) -> tuple[Record, dict[str, Any]]:
+    """Return the pipeline and its version that an execution executes."""
     key = execution.key
     pipeline = records.get(Key(key.account, key.region, NOUN, execution.private["Pipeline"]))
     if pipeline is None:
         raise AWSError("ResourceNotFound", f"The pipeline of '{execution.arn}' was deleted.")
-    return find_version(pipeline, {"PipelineVersionId": execution.body["PipelineVersionId"]})
+    number = {"PipelineVersionId": execution.body["PipelineVersionId"]}
+    return pipeline, find_version(pipeline, number)
 
 
-def _version(number: int, definition: str, aliases: list[str]) -> dict[str, Any]:
+def executed_definition(records: Records, execution: Record) -> Definition:
+    """Return what an execution executes."""
+    return Definition.read(texts.read(records, *executed_version(records, execution)))
+
+
+def delete_texts(records: Records, pipeline: Record) -> None:
+    """Forget the definitions of a pipeline, which goes."""
+    texts.forget(records, pipeline, len(pipeline.private[_VERSIONS]))
+
+
+def _version(number: int, aliases: list[str]) -> dict[str, Any]:
     return {
         "PipelineVersionId": number,
         "CreationTime": now(),
-        "PipelineDefinition": definition,
         "PipelineVersionAliases": list(aliases),
     }
 

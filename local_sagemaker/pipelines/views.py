@@ -8,7 +8,7 @@ from typing import Any
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
 from local_sagemaker.paging import page
-from local_sagemaker.pipelines.definition import Definition
+from local_sagemaker.pipelines import texts
 from local_sagemaker.pipelines.expressions import as_text
 from local_sagemaker.pipelines.state import (
     StepState,
@@ -16,7 +16,12 @@ from local_sagemaker.pipelines.state import (
     find_execution,
     steps_of,
 )
-from local_sagemaker.pipelines.versions import NOUN, executed_version, find_version
+from local_sagemaker.pipelines.versions import (
+    NOUN,
+    executed_definition,
+    executed_version,
+    find_version,
+)
 from local_sagemaker.plain_lists import PlainList
 from local_sagemaker.resources import Resources
 from local_sagemaker.store import Record
@@ -61,8 +66,9 @@ class ExecutionViews:
 
     def definition(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         """Return the definition that an execution executes."""
-        version = executed_version(self._records, self._found(caller, params))
-        return {key: version[key] for key in ("PipelineDefinition", "CreationTime")}
+        pipeline, version = executed_version(self._records, self._found(caller, params))
+        text = texts.read(self._records, pipeline, version)
+        return {"PipelineDefinition": text, "CreationTime": version["CreationTime"]}
 
     def list_executions(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         """Return the executions of a pipeline, or of one of its versions."""
@@ -79,8 +85,7 @@ class ExecutionViews:
     def list_steps(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
         """Return the steps of an execution that have started, the latest first."""
         record = self._found(caller, params)
-        version = executed_version(self._records, record)
-        steps = Definition.read(version["PipelineDefinition"]).steps
+        steps = executed_definition(self._records, record).steps
         states = sorted(steps_of(record).items(), key=lambda item: item[1].number)
         if params.get("SortOrder", "Descending") == "Descending":
             states.reverse()

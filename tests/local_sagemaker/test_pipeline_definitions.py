@@ -1,6 +1,7 @@
 """Definitions of pipelines: what is refused, and what the refusal says."""
 
 import json
+import sqlite3
 import uuid
 from typing import Any
 
@@ -236,6 +237,37 @@ def test_a_definition_may_be_long(pipelines: Pipelines) -> None:
     assert len(text) > 800_000
     steps[1]["DependsOn"] = ["S0"]
     assert "Cycle" in refusal(pipelines, definition(steps))
+
+
+def test_a_pipeline_is_read_without_the_texts_of_its_versions(
+    local: LocalSageMaker, pipelines: Pipelines
+) -> None:
+    documents = [definition([fail("A", f"{number}" * 50_000)]) for number in range(3)]
+    sagemaker = pipelines.sagemaker
+    name = pipelines.create(documents[0]["Steps"])
+    for document in documents[1:]:
+        sagemaker.update_pipeline(PipelineName=name, PipelineDefinition=json.dumps(document))
+
+    def described(**version: int) -> Any:
+        found = sagemaker.describe_pipeline(PipelineName=name, **version)
+        return json.loads(found["PipelineDefinition"])
+
+    assert [described(PipelineVersionId=n) for n in (1, 2, 3)] == documents
+    assert described() == documents[2]
+    with sqlite3.connect(f"file:{local.home / 'state.db'}?mode=ro", uri=True) as state:
+        (size,) = state.execute(
+            "SELECT length(body) + length(private) FROM records WHERE kind = ? AND name = ?",
+            ("Pipeline", name),
+        ).fetchone()
+    state.close()
+    assert size < 10_000
+    # The next pipeline of this name has its own.
+    sagemaker.delete_pipeline(PipelineName=name)
+    pipelines.create([fail("B")], PipelineName=name)
+    assert described()["Steps"] == [fail("B")]
+    assert refused(
+        "ResourceNotFound", sagemaker.describe_pipeline, PipelineName=name, PipelineVersionId=2
+    )
 
 
 def test_a_join_takes_texts_and_parameters(pipelines: Pipelines) -> None:

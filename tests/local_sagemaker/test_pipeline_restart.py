@@ -11,6 +11,7 @@ import pytest
 
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.home import Home
+from local_sagemaker.store import Database, Records
 from tests.local_sagemaker.pipeline_support import Pipelines, compare, condition, fail
 
 pytestmark = pytest.mark.slow
@@ -162,3 +163,25 @@ def test_killed_at_any_moment_each_step_is_done_once(fresh: LocalSageMaker, roun
     )
     versions = [one for page in pages for one in page["ModelPackageSummaryList"]]
     assert len(versions) == len(executions)
+
+
+def test_texts_that_a_pipeline_kept_itself_are_still_read(fresh: LocalSageMaker) -> None:
+    pipelines = Pipelines(fresh)
+    name = pipelines.create([condition("Check", YES)])
+    before = pipelines.sagemaker.describe_pipeline(PipelineName=name)["PipelineDefinition"]
+    fresh.close()
+    database = Database(fresh.home / "state.db")
+    records = Records(database)
+    (text,) = records.every("PipelineVersionText")
+    (pipeline,) = records.every("Pipeline")
+    records.delete(text.key)
+    records.update(
+        pipeline.key, lambda record: record.private["PipelineVersions"][0].update(text.body)
+    )
+    database.close()
+    fresh.start()
+    pipelines = Pipelines(fresh)
+    shown = pipelines.sagemaker.describe_pipeline(PipelineName=name)
+    assert shown["PipelineDefinition"] == before
+    assert pipelines.status(pipelines.start(name)) == "Succeeded"
+    pipelines.sagemaker.delete_pipeline(PipelineName=name)
