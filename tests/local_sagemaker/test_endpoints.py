@@ -9,6 +9,7 @@ import pytest
 from local_sagemaker.settings import default_run_dir
 from tests.local_sagemaker.endpoint_support import (
     ACCOUNT,
+    ECHO,
     IMAGE,
     Deployer,
     answering,
@@ -146,8 +147,15 @@ def test_an_endpoint_is_not_there_before_its_model_is_loaded(
             lambda deployer: deployer.put("evil.tar.gz", archive({"../out": "x"})),
             'Failed to extract model data archive from URL "{}".',
         ),
+        (
+            # The last eight bytes are gzip's checksum and length.
+            lambda deployer: deployer.put(
+                "damaged.tar.gz", archive({"code/inference.py": ECHO})[:-8] + bytes(8)
+            ),
+            'Failed to extract model data archive from URL "{}".',
+        ),
     ],
-    ids=["no object", "no bucket", "no archive", "leads out"],
+    ids=["no object", "no bucket", "no archive", "leads out", "damaged"],
 )
 def test_model_data_that_cannot_be_used_fails_the_endpoint(
     deployer: Deployer, make: Callable[[Deployer], str], reason: str
