@@ -21,7 +21,7 @@ REVIEWS = ROOT / "data" / "reviews" / "reviews.csv"
 # The scripts are no package; in a container their folder is first on the path.
 sys.path.insert(0, str(ROOT / "scripts" / "sentiment"))
 
-# A person is asked where the model expects to be wrong in more than one of twenty cases.
+# A person is asked where the model expects to be wrong in more than one of ten cases.
 THRESHOLD = 0.9
 # Of the mixed and ironic texts, people cannot tell this share.
 NOT_CLEAR_SHARE = 0.1
