@@ -7,11 +7,12 @@ Marketplace here, and no other account shares a catalog, so there are none of ei
 from functools import partial
 from typing import Any
 
+from local_sagemaker.database import now
 from local_sagemaker.errors import validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
 from local_sagemaker.plain_lists import nothing
-from local_sagemaker.store import Key, Record, RecordExists, Records, now
+from local_sagemaker.store import Key, Record, RecordExists, Records
 
 _SWITCH = "SagemakerServicecatalogPortfolio"
 

@@ -5,11 +5,12 @@ It must not know feature values: no feature store is run here.
 
 from typing import Any
 
+from local_sagemaker.database import now
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
 from local_sagemaker.resources import Resources
-from local_sagemaker.store import Record, now
+from local_sagemaker.store import Record
 
 NOUN = "FeatureGroup"
 # botocore, FeatureParameterAdditions and DescribeFeatureMetadataResponse.Parameters.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from local_sagemaker.errors import AWSError
 
 if TYPE_CHECKING:
-    from local_sagemaker.store import Database
+    from local_sagemaker.database import Database
 
 EXECUTION_ROLE = "LocalSageMakerExecutionRole"
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(?P<account>\d{12}):role/(?P<path>[\w+=,.@/-]+)")

@@ -6,13 +6,14 @@ image is used for.
 
 from typing import Any
 
+from local_sagemaker.database import now
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
 from local_sagemaker.paging import page
 from local_sagemaker.plain_lists import PlainList
 from local_sagemaker.resources import Resources
-from local_sagemaker.store import Key, Record, now
+from local_sagemaker.store import Key, Record
 
 NOUN = "ImageVersion"
 IMAGE = "Image"

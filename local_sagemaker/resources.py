@@ -13,13 +13,14 @@ from botocore.model import ServiceModel
 
 from local_sagemaker import changes, identifiers, tags
 from local_sagemaker.coverage import Coverage, declared
+from local_sagemaker.database import now
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.filters import CREATED, MODIFIED, not_done
 from local_sagemaker.identity import Caller
 from local_sagemaker.kinds import Kind, declared_kinds
 from local_sagemaker.listing import listed
 from local_sagemaker.operations import Handler
-from local_sagemaker.store import Key, Record, RecordExists, RecordMissing, Records, now
+from local_sagemaker.store import Key, Record, RecordExists, RecordMissing, Records
 
 # Members that tell a request from the next; they are no part of what is recorded.
 _TOKENS = ("ClientToken", "ClientRequestToken")

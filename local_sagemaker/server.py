@@ -13,6 +13,7 @@ from local_sagemaker.app import Services, create_app
 from local_sagemaker.catalogs import Catalogs
 from local_sagemaker.containers.container import Containers
 from local_sagemaker.coverage import SERVICES, refusal
+from local_sagemaker.database import Database
 from local_sagemaker.dispatch import (
     JsonDispatcher,
     QueryDispatcher,
@@ -73,7 +74,7 @@ from local_sagemaker.s3.service import S3
 from local_sagemaker.s3.tree import Tree
 from local_sagemaker.server_status import ServerStatus
 from local_sagemaker.settings import Settings
-from local_sagemaker.store import Database, Records
+from local_sagemaker.store import Records
 from local_sagemaker.sts import Sts
 from local_sagemaker.tracking.experiments import Experiments
 from local_sagemaker.tracking.job_components import JobComponents

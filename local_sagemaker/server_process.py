@@ -18,11 +18,11 @@ from typing import Any
 import uvicorn
 
 from local_sagemaker.containers import orphans
+from local_sagemaker.database import StoreError
 from local_sagemaker.home import Home, HomeError, ServerInfo
 from local_sagemaker.run_folder import RunFolder, sweep
 from local_sagemaker.server import Server
 from local_sagemaker.settings import Place, Settings, write_client_files
-from local_sagemaker.store import StoreError
 
 _LOG = logging.getLogger(__name__)
 _STOP_GRACE = 5

@@ -7,12 +7,13 @@ know deployments.
 from typing import Any
 
 from local_sagemaker import tags
+from local_sagemaker.database import now
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
 from local_sagemaker.paging import page
 from local_sagemaker.resources import Resources
-from local_sagemaker.store import Key, Record, RecordExists, now
+from local_sagemaker.store import Key, Record, RecordExists
 
 NOUN = "Device"
 FLEET = "DeviceFleet"

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from local_sagemaker.database import Database
 from local_sagemaker.hosting.route_key import RouteKey
-from local_sagemaker.store import Database
 
 _TABLES = (
     """

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_sagemaker import tags
+from local_sagemaker.database import now
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.filters import not_done
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
 from local_sagemaker.plain_lists import PlainList
 from local_sagemaker.resources import Resources
-from local_sagemaker.store import Key, Record, RecordExists, now
+from local_sagemaker.store import Key, Record, RecordExists
 
 NOUN = "HubContent"
 FIRST_VERSION = "1.0.0"

@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable
 
+from local_sagemaker.database import Database, now
 from local_sagemaker.human_review.answers import Answer, output_document
 from local_sagemaker.human_review.flows import Flows
 from local_sagemaker.human_review.loop import EXPIRED_CODE, INTERNAL_CODE, loop_of
@@ -27,7 +28,6 @@ from local_sagemaker.human_review.tables import (
     WORKING,
 )
 from local_sagemaker.human_review.time_keeper import Alarm
-from local_sagemaker.store import Database, now
 
 _LOG = logging.getLogger(__name__)
 _FIRST_RETRY, _LAST_RETRY = 1.0, 300.0

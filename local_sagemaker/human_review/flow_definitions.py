@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from local_sagemaker.database import now
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.filters import not_done
 from local_sagemaker.human_review.flows import Flow, Flows, new_id
@@ -19,7 +20,7 @@ from local_sagemaker.identity import Caller
 from local_sagemaker.jobs.s3_locations import S3Location
 from local_sagemaker.operations import Handler
 from local_sagemaker.resources import Resources
-from local_sagemaker.store import Key, Record, RecordMissing, now
+from local_sagemaker.store import Key, Record, RecordMissing
 
 NOUN = "FlowDefinition"
 ACTIVE, INITIALIZING, DELETING = "Active", "Initializing", "Deleting"

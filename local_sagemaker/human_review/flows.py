@@ -11,10 +11,10 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 
+from local_sagemaker.database import Database
 from local_sagemaker.human_review.outputs import Owner
 from local_sagemaker.human_review.tables import create_tables
 from local_sagemaker.jobs.s3_locations import S3Location
-from local_sagemaker.store import Database
 
 
 @dataclass(frozen=True)

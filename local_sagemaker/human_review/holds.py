@@ -6,6 +6,7 @@ It knows assignments and their states; it must not know what an answer leads to.
 import sqlite3
 from collections.abc import Iterator, Sequence
 
+from local_sagemaker.database import Database
 from local_sagemaker.human_review.tables import (
     EXPIRED,
     IN_PROGRESS,
@@ -18,7 +19,6 @@ from local_sagemaker.human_review.tables import (
 from local_sagemaker.human_review.tasks import AssignmentGone
 from local_sagemaker.human_review.time_keeper import Alarm
 from local_sagemaker.human_review.workers import Worker
-from local_sagemaker.store import Database
 
 
 class Holds:

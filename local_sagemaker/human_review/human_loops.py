@@ -6,6 +6,7 @@ It knows requests and their errors; it must not know how a loop ends.
 from math import inf
 from typing import Any
 
+from local_sagemaker.database import Database
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.human_review.flow_definitions import ACTIVE, FlowDefinitions
 from local_sagemaker.human_review.flows import Flow, Flows
@@ -16,7 +17,6 @@ from local_sagemaker.human_review.templates import TemplateError, Templates
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
 from local_sagemaker.paging import page_behind
-from local_sagemaker.store import Database
 
 # InputContent in botocore's model counts characters; A2I counts bytes.
 _MAX_INPUT = 3 * 1024 * 1024

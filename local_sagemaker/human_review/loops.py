@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any
 
+from local_sagemaker.database import Database, now
 from local_sagemaker.human_review.endings import LONGEST_REASON, Endings
 from local_sagemaker.human_review.flows import Flow, Flows, keep_template
 from local_sagemaker.human_review.loop import Failure, Loop, loop_of
@@ -22,7 +23,6 @@ from local_sagemaker.human_review.tables import (
     STOPPING,
 )
 from local_sagemaker.human_review.time_keeper import Alarm
-from local_sagemaker.store import Database, now
 
 _OLDEST_FIRST = """
     SELECT * FROM review_loops WHERE flow = ? AND created BETWEEN ? AND ?

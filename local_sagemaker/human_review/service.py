@@ -6,6 +6,7 @@ It knows every module of this package; it must not do anything itself.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from local_sagemaker.database import now
 from local_sagemaker.human_review.account_outputs import AccountOutputs
 from local_sagemaker.human_review.endings import Endings
 from local_sagemaker.human_review.flow_definitions import FlowDefinitions
@@ -25,7 +26,6 @@ from local_sagemaker.operations import Handler
 from local_sagemaker.resources import Resources
 from local_sagemaker.s3.objects import Objects
 from local_sagemaker.settings import Settings
-from local_sagemaker.store import now
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ It knows names of columns and states; it must not know when anything changes.
 
 import secrets
 
-from local_sagemaker.store import Database
+from local_sagemaker.database import Database
 
 # States of an assignment. The first two hold one of a loop's answers for a worker; the third gave
 # it. What was declined keeps its worker away from the loop; the others are over without a trace.

@@ -10,8 +10,8 @@ import unicodedata
 import uuid
 from dataclasses import dataclass
 
+from local_sagemaker.database import Database, now
 from local_sagemaker.human_review.tables import create_tables
-from local_sagemaker.store import Database, now
 
 LONGEST_NAME = 64
 

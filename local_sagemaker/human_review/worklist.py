@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from local_sagemaker.database import Database, now
 from local_sagemaker.human_review.documents import written
 from local_sagemaker.human_review.endings import Endings
 from local_sagemaker.human_review.holds import Holds
@@ -35,7 +36,6 @@ from local_sagemaker.human_review.tasks import (
 )
 from local_sagemaker.human_review.time_keeper import Alarm
 from local_sagemaker.human_review.workers import Worker
-from local_sagemaker.store import Database, now
 
 __all__ = ["AnswerRefused", "Assignment", "AssignmentGone", "Job", "Waiting", "Worklist"]
 

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from local_sagemaker.database import now
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
 from local_sagemaker.resources import Resources
-from local_sagemaker.store import Key, Record, now
+from local_sagemaker.store import Key, Record
 
 WORKFORCE, TEAM = "Workforce", "Workteam"
 FIRST_WORKFORCE, FIRST_TEAM = "default", "private-team"

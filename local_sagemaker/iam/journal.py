@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 
-from local_sagemaker.store import Database, now
+from local_sagemaker.database import Database, now
 
 _TABLES = (
     """

@@ -10,6 +10,7 @@ import threading
 from typing import Any
 from urllib.parse import parse_qs
 
+from local_sagemaker.database import Database
 from local_sagemaker.errors import AWSError
 from local_sagemaker.iam.backend import MotoIam, digest
 from local_sagemaker.iam.journal import Entry, Journal, new_entry
@@ -17,7 +18,6 @@ from local_sagemaker.iam.simulation import Principal, simulate
 from local_sagemaker.identity import Caller, Identity
 from local_sagemaker.operations import Handler
 from local_sagemaker.protocol import Reply
-from local_sagemaker.store import Database
 
 _LOG = logging.getLogger(__name__)
 _READS = ("Get", "List", "Simulate")

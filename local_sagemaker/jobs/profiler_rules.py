@@ -8,7 +8,7 @@ of the rule it says that nobody evaluated it. It must not know a job's states.
 from collections.abc import Mapping
 from typing import Any
 
-from local_sagemaker.store import now
+from local_sagemaker.database import now
 
 _REPORT = "ProfilerReport"
 _NOT_EVALUATED = "not run locally: the images that evaluate rules exist on AWS only."

@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from local_sagemaker.coverage import failure_reason
+from local_sagemaker.database import now
 from local_sagemaker.errors import validation_exception
 from local_sagemaker.kinds.kind import Override, Parent
-from local_sagemaker.store import now
 
 Request = Mapping[str, Any]
 

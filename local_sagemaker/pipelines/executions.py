@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local_sagemaker import identifiers
+from local_sagemaker.database import now
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
@@ -30,7 +31,7 @@ from local_sagemaker.pipelines.state import (
 from local_sagemaker.pipelines.versions import NOUN, delete_texts, executed_definition, find_version
 from local_sagemaker.resources import Resources
 from local_sagemaker.s3.objects import Objects
-from local_sagemaker.store import Record, now
+from local_sagemaker.store import Record
 
 _SELECTIVE = "SelectiveExecutionConfig"
 _LIMIT = "MaxParallelExecutionSteps"

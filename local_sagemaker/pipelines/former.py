@@ -5,6 +5,7 @@ It reads records; it must not know why a result is wanted.
 
 from dataclasses import dataclass
 
+from local_sagemaker.database import now
 from local_sagemaker.pipelines.state import (
     SUCCEEDED,
     StepState,
@@ -12,7 +13,7 @@ from local_sagemaker.pipelines.state import (
     pipeline_key,
     steps_of,
 )
-from local_sagemaker.store import Key, Record, Records, now
+from local_sagemaker.store import Key, Record, Records
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ this server or of one that was killed, has left off. It must not know requests.
 import logging
 import threading
 
+from local_sagemaker.database import now
 from local_sagemaker.identity import Caller
 from local_sagemaker.pipelines import experiment, order, work
 from local_sagemaker.pipelines.definition import Definition, Step
@@ -28,7 +29,7 @@ from local_sagemaker.pipelines.state import (
     write_at_last,
 )
 from local_sagemaker.pipelines.step_run import Closed, Services, StepRun
-from local_sagemaker.store import Key, Record, RecordMissing, now
+from local_sagemaker.store import Key, Record, RecordMissing
 
 FAILURE = "Step failure: One or multiple steps failed."
 

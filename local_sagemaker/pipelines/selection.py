@@ -6,6 +6,7 @@ It must not know how steps are executed.
 from collections.abc import Mapping
 from typing import Any
 
+from local_sagemaker.database import now
 from local_sagemaker.errors import validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.pipelines.definition import Definition
@@ -17,7 +18,7 @@ from local_sagemaker.pipelines.state import (
     find_execution,
     steps_of,
 )
-from local_sagemaker.store import Record, Records, now
+from local_sagemaker.store import Record, Records
 
 _SOURCE = "SourcePipelineExecutionArn"
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from local_sagemaker.database import now
 from local_sagemaker.errors import AWSError
 from local_sagemaker.identity import Caller
-from local_sagemaker.store import Key, Record, RecordMissing, Records, now
+from local_sagemaker.store import Key, Record, RecordMissing, Records
 
 KIND = "PipelineExecution"
 PIPELINE = "Pipeline"

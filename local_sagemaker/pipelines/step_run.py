@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local_sagemaker.database import now
 from local_sagemaker.errors import AWSError
 from local_sagemaker.pipelines import cache, retries
 from local_sagemaker.pipelines.calls import Calls
@@ -32,7 +33,7 @@ from local_sagemaker.pipelines.state import (
     step_state,
 )
 from local_sagemaker.s3.objects import Objects
-from local_sagemaker.store import Key, Record, RecordMissing, Records, now
+from local_sagemaker.store import Key, Record, RecordMissing, Records
 
 _ENDED = ("Completed", "Failed", "Stopped")
 

@@ -7,8 +7,9 @@ wants one of them at most. It must not know what a text says.
 from collections.abc import Mapping
 from typing import Any
 
+from local_sagemaker.database import now
 from local_sagemaker.errors import AWSError
-from local_sagemaker.store import Key, Record, Records, now
+from local_sagemaker.store import Key, Record, Records
 
 _KIND = "PipelineVersionText"
 _TEXT = "PipelineDefinition"

@@ -6,6 +6,7 @@ keeps only definitions that could be executed; it must not know how they are.
 
 from typing import Any
 
+from local_sagemaker.database import now
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
@@ -14,7 +15,7 @@ from local_sagemaker.pipelines.definition import Definition
 from local_sagemaker.plain_lists import PlainList
 from local_sagemaker.resources import Resources
 from local_sagemaker.s3.objects import Objects
-from local_sagemaker.store import Key, Record, Records, now
+from local_sagemaker.store import Key, Record, Records
 
 NOUN = "Pipeline"
 # botocore, CreatePipelineRequest.PipelineVersionAliases: "a version can have up to 10 aliases".

@@ -8,9 +8,9 @@ import sqlite3
 import time
 from dataclasses import dataclass, replace
 
+from local_sagemaker.database import Database
 from local_sagemaker.errors import AWSError
 from local_sagemaker.s3.model import Bucket, access_denied, no_such_bucket
-from local_sagemaker.store import Database
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")

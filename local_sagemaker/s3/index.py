@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from local_sagemaker.database import Database
 from local_sagemaker.s3.blobs import Segment
 from local_sagemaker.s3.checksums import Checksum
 from local_sagemaker.s3.model import Description, NewObject, ObjectInfo, StoredObject
-from local_sagemaker.store import Database
 
 TABLES = (
     """

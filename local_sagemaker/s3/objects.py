@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from local_sagemaker.database import Database
 from local_sagemaker.errors import AWSError
 from local_sagemaker.s3.blobs import CHUNK, BlobMissing, Blobs
 from local_sagemaker.s3.buckets import Buckets
@@ -29,7 +30,6 @@ from local_sagemaker.s3.model import (
     check_key,
     no_such_key,
 )
-from local_sagemaker.store import Database
 
 ANY = Precondition()
 _TRIES = 100

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from local_sagemaker.database import now
 from local_sagemaker.errors import AWSError
-from local_sagemaker.store import Key, Record, Records, now
+from local_sagemaker.store import Key, Record, Records
 from local_sagemaker.tracking import job_contents
 from local_sagemaker.tracking.metric_series import LARGEST_VALUE, MetricSeries, Point
 from local_sagemaker.tracking.trial_members import TrialMembers

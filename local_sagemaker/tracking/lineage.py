@@ -11,12 +11,13 @@ import time
 from functools import partial
 from typing import Any
 
+from local_sagemaker.database import Database
 from local_sagemaker.errors import AWSError, validation_exception
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
 from local_sagemaker.paging import page
 from local_sagemaker.resources import Resources
-from local_sagemaker.store import Database, Record
+from local_sagemaker.store import Record
 
 # Nouns whose associations with one another the service refuses: an experiment's own structure
 # says how they belong together.

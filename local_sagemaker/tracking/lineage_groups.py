@@ -7,11 +7,12 @@ account is listed. It must not know what is in a group.
 
 from typing import Any
 
+from local_sagemaker.database import now
 from local_sagemaker.errors import AWSError
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler
 from local_sagemaker.plain_lists import PlainList
-from local_sagemaker.store import Key, Record, Records, now
+from local_sagemaker.store import Key, Record, Records
 
 NOUN = "LineageGroup"
 DEFAULT_GROUP = "sagemaker-default-lineage-group"

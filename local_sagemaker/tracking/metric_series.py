@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local_sagemaker.store import Database
+from local_sagemaker.database import Database
 
 # The square of a larger value overflows a double, and with it the standard deviation.
 LARGEST_VALUE = 1e150

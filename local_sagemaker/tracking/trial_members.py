@@ -6,7 +6,7 @@ exist.
 
 import time
 
-from local_sagemaker.store import Database
+from local_sagemaker.database import Database
 
 _TABLES = (
     """

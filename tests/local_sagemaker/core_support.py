@@ -20,8 +20,8 @@ from botocore.exceptions import ClientError
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.database import Database
 from local_sagemaker.identity import Identity
-from local_sagemaker.store import Database
 
 ACCOUNT = "111122223333"
 REGION = "us-east-1"

@@ -9,12 +9,12 @@ from textwrap import dedent
 from typing import Any
 
 from local_sagemaker.containers.container import Containers
+from local_sagemaker.database import Database
 from local_sagemaker.hosting.fleet import Fleet
 from local_sagemaker.hosting.reserve import ReservePolicy
 from local_sagemaker.hosting.workers import WorkerPlan
 from local_sagemaker.identity import Identity
 from local_sagemaker.settings import ACCOUNT, REGION, Settings
-from local_sagemaker.store import Database
 
 OBEDIENT = """
     import os, time

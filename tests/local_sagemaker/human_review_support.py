@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.database import Database, now
 from local_sagemaker.human_review.outputs import Outputs
 from local_sagemaker.human_review.presence import Presence
 from local_sagemaker.human_review.service import HumanReview, Surroundings
@@ -22,7 +23,7 @@ from local_sagemaker.protocol import service_model
 from local_sagemaker.resources import Resources
 from local_sagemaker.s3.objects import Objects
 from local_sagemaker.settings import Settings
-from local_sagemaker.store import Database, Records, now
+from local_sagemaker.store import Records
 from tests.local_sagemaker.core_support import ACCOUNT, REGION
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/service-role/Reviews"

@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.database import Database
 from local_sagemaker.errors import AWSError
 from local_sagemaker.hosting import async_inference
 from local_sagemaker.hosting.async_inference import AsyncInference
@@ -17,7 +18,6 @@ from local_sagemaker.hosting.async_requests import AsyncRequest, AsyncRequests
 from local_sagemaker.hosting.route_key import RouteKey
 from local_sagemaker.hosting.routes import Routes
 from local_sagemaker.s3.objects import Objects
-from local_sagemaker.store import Database
 from tests.local_sagemaker.endpoint_support import Deployer, refused
 
 OBEDIENT = """

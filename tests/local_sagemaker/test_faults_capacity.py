@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.database import Database
 from local_sagemaker.faults.capacity import RequestedInstances
 from local_sagemaker.identity import Caller
-from local_sagemaker.store import Database, Records
+from local_sagemaker.store import Records
 from tests.local_sagemaker.endpoint_support import Deployer
 from tests.local_sagemaker.faults_support import once, struck
 from tests.local_sagemaker.training_support import ROLE, Jobs

@@ -14,6 +14,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.database import Database
 from local_sagemaker.home import Home
 from local_sagemaker.iam import service
 from local_sagemaker.iam.backend import MotoIam
@@ -22,7 +23,6 @@ from local_sagemaker.iam.service import Iam
 from local_sagemaker.identity import Caller, Identity
 from local_sagemaker.protocol import Reply
 from local_sagemaker.settings import ACCOUNT
-from local_sagemaker.store import Database
 from tests.local_sagemaker.core_support import client_of, refused
 
 pytestmark = pytest.mark.slow

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from local_sagemaker.canonical import Scope, Signed, parse_query, signature_v4
+from local_sagemaker.database import Database
 from local_sagemaker.errors import AWSError
 from local_sagemaker.identity import Identity, Principal, UserKey
 from local_sagemaker.signatures import Refused, authenticate
-from local_sagemaker.store import Database
 
 ACCOUNT = "111122223333"
 DAY = 86_400.0

@@ -12,12 +12,13 @@ from botocore.model import Shape
 
 from local_sagemaker import identifiers
 from local_sagemaker.coverage import NOUNS, Coverage, declared
+from local_sagemaker.database import Database
 from local_sagemaker.errors import AWSError
 from local_sagemaker.identity import Caller
 from local_sagemaker.kinds import ROWS, Override, declared_kinds, derive
 from local_sagemaker.protocol import service_model
 from local_sagemaker.resources import Resources
-from local_sagemaker.store import Database, Records
+from local_sagemaker.store import Records
 from tests.local_sagemaker.request_support import request
 
 MODEL = service_model("sagemaker")

@@ -10,8 +10,9 @@ import psutil
 import pytest
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.database import Database
 from local_sagemaker.home import Home
-from local_sagemaker.store import Database, Records
+from local_sagemaker.store import Records
 from tests.local_sagemaker.pipeline_support import Pipelines, compare, condition, fail
 
 pytestmark = pytest.mark.slow

@@ -9,10 +9,10 @@ import botocore.session
 import pytest
 from botocore.model import ServiceModel
 
+from local_sagemaker.database import Database
 from local_sagemaker.s3.objects import Objects
 from local_sagemaker.s3.routes import operation_name
 from local_sagemaker.s3.service import S3
-from local_sagemaker.store import Database
 from tests.local_sagemaker.core_support import ACCOUNT, refused
 from tests.local_sagemaker.s3_support import OTHER_ACCOUNT, other_client
 

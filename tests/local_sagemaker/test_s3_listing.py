@@ -7,8 +7,8 @@ import boto3
 import pytest
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.database import Database
 from local_sagemaker.s3.objects import Objects
-from local_sagemaker.store import Database
 from tests.local_sagemaker.core_support import ACCOUNT, REGION, refused
 
 TREE = ["a.txt", "data/train/1", "data/train/2", "data/valid/1", "data.csv", "logs/", "logs/x", "z"]

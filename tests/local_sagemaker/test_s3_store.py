@@ -15,11 +15,11 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.database import Database
 from local_sagemaker.errors import AWSError
 from local_sagemaker.s3.model import Description
 from local_sagemaker.s3.multipart import Claim, Completion, Uploads
 from local_sagemaker.s3.objects import Objects
-from local_sagemaker.store import Database
 from tests.local_sagemaker.core_support import ACCOUNT, REGION
 from tests.local_sagemaker.s3_support import OTHER_ACCOUNT, blobs, server_process
 

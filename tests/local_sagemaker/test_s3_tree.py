@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from local_sagemaker.database import Database
 from local_sagemaker.s3.model import Bucket, ObjectInfo
 from local_sagemaker.s3.objects import Objects
 from local_sagemaker.s3.tree import LARGEST, Tree
 from local_sagemaker.s3.tree_names import path_of
-from local_sagemaker.store import Database
 
 ACCOUNT, REGION, BUCKET = "111122223333", "us-east-1", "shown"
 

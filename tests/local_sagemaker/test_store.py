@@ -21,16 +21,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.daemon import StartError
+from local_sagemaker.database import Database, StoreError
 from local_sagemaker.home import Home
-from local_sagemaker.store import (
-    Database,
-    Key,
-    Record,
-    RecordExists,
-    RecordMissing,
-    Records,
-    StoreError,
-)
+from local_sagemaker.store import Key, Record, RecordExists, RecordMissing, Records
 
 
 @pytest.fixture
