@@ -115,7 +115,9 @@ class TestWhatItSays:
         logged(local, lambda line: line["request_id"] == marker)
         text = (local.home / FILE_NAME).read_text()
         assert secret not in text
-        assert "_local" not in text
+        # Whoever asks for an own page from elsewhere is refused, and that is logged.
+        own = last_lines(local.home, None, lambda line: "_local" in str(line["resource"]))
+        assert {line["status"] for line in own} <= {403}
         assert (local.home / FILE_NAME).stat().st_mode & 0o777 == 0o600
 
 

@@ -3,7 +3,8 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -20,6 +21,22 @@ TRUTH = {
     "映画は素晴らしい": "positive",
 }
 CAREFUL = [Colleague(name, slips=0, unclear=0) for name in ("Ada", "Ben", "Chidi")]
+
+
+SignIn = Callable[[str], PortalClient]
+
+
+@pytest.fixture
+def sign_in(review: Review) -> Iterator[SignIn]:
+    """Return what signs somebody in to the portal; the connections are closed at the end."""
+    with ExitStack() as clients:
+
+        def signed_in(name: str) -> PortalClient:
+            client = PortalClient(str(review.service.script_link), name)
+            clients.callback(client.close)
+            return client
+
+        yield signed_in
 
 
 @pytest.fixture
@@ -93,6 +110,11 @@ def test_colleagues_answer_everything_through_the_portal(ws: Session, review: Re
     assert answers.versions_of(ws, review.output) == found.version
 
 
+def all_flows(review: Review) -> list[str]:
+    pages = review.service.sagemaker.get_paginator("list_flow_definitions").paginate()
+    return [flow["FlowDefinitionArn"] for page in pages for flow in page["FlowDefinitionSummaries"]]
+
+
 def of_review(person: PortalClient, review: Review) -> dict[str, Any]:
     """Take a task of this review; those of other tests, on the same server, are given back."""
     for job in person.jobs():
@@ -104,17 +126,14 @@ def of_review(person: PortalClient, review: Review) -> dict[str, Any]:
     raise AssertionError("there is no task of this review")
 
 
-def test_people_and_scripts_share_the_work(ws: Session, review: Review) -> None:
+def test_people_and_scripts_share_the_work(ws: Session, review: Review, sign_in: SignIn) -> None:
     names = review.ask(TRUTH)
-    link = review.service.script_link
-    assert link is not None
-    person = PortalClient(link, "Somebody with a name")
+    person = sign_in("Somebody with a name")
     task = of_review(person, review)
     text = task["input"]["taskObject"]
     held = person.submit(task, {"category": {"label": "Not clear"}})
     assert held is not None
     person.release(held)
-    person.close()
     reviewers.work(review, names, TRUTH, [*CAREFUL[:2], Colleague("Dora", slips=0, unclear=1)])
     frame = answers.collect(ws, review.output).frame.set_index("text")
     assert "Not clear" in frame.loc[text, "votes"]
@@ -132,18 +151,15 @@ def test_colleagues_do_not_wait_for_what_somebody_else_has_in_hand(
     assert set(review.loops().values()) == {"InProgress"}
 
 
-def test_a_task_that_is_gone_is_told_from_other_refusals(review: Review) -> None:
+def test_a_task_that_is_gone_is_told_from_other_refusals(review: Review, sign_in: SignIn) -> None:
     [name] = review.ask(["stopped meanwhile"])
-    person = PortalClient(str(review.service.script_link), "Slow")
-    [job] = [one for one in person.jobs() if one["title"].startswith("Film reviews")]
-    held = person.take(job["id"])
-    assert held is not None
+    person = sign_in("Slow")
+    held = of_review(person, review)
     person.release(held)
     with pytest.raises(TaskGone):
         person.submit(held, {"category": {"label": "Positive"}})
     with pytest.raises(PortalRefused, match="no such page"):
         person._ask("nowhere", x="y")
-    person.close()
     assert review.loops() == {name: "InProgress"}
 
 
@@ -188,21 +204,17 @@ def test_what_is_deleted_can_be_made_anew(review: Review) -> None:
     assert again.loops() == {names[0]: "InProgress"}
 
 
-def test_it_is_deleted_also_while_somebody_is_at_work(review: Review) -> None:
+def test_it_is_deleted_also_while_somebody_is_at_work(review: Review, sign_in: SignIn) -> None:
     review.ask(["one", "two"])
-    person = PortalClient(str(review.service.script_link), "At work")
-    [job] = [one for one in person.jobs() if one["title"].startswith("Film reviews")]
-    held = person.take(job["id"])
-    assert held is not None
+    person = sign_in("At work")
+    held = of_review(person, review)
     review.delete()
     review.delete()
     with pytest.raises(ReviewFailed, match="somebody is still in one of its tasks"):
         human_review.set_up(review.session, people=3, name="test-review")
     person.release(held)
-    assert person.jobs() == []
-    person.close()
-    flows = review.service.sagemaker
-    while flows.list_flow_definitions(MaxResults=100)["FlowDefinitionSummaries"]:
+    assert held["job"] not in [job["id"] for job in person.jobs()]
+    while review.arn in all_flows(review):
         time.sleep(0.05)
     again = human_review.set_up(review.session, people=3, name="test-review")
     assert again.loops() == {}
