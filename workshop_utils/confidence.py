@@ -33,6 +33,33 @@ class ConfidenceRule:
                 "most 1."
             )
 
+    @classmethod
+    def for_share(cls, scores: Sequence[float] | pd.Series, share: float) -> "ConfidenceRule":
+        """Return the rule that sends as many of such predictions to people, and no more.
+
+        Parameters
+        ----------
+        scores
+            Confidences of one model on the traffic that is to come. A threshold belongs to a model:
+            what another one calls 0.9 is another number after the next training.
+        share
+            How much of it people have time to read, between 0 and 1. Where many confidences are
+            equal it may be less; what the model gives even odds is always sent.
+
+        Raises
+        ------
+        ValueError
+            If there are no confidences, or the share is none.
+        """
+        ordered = np.sort(np.asarray(scores, dtype=float))
+        if not ordered.size:
+            raise ValueError("There are no confidences to find a threshold for.")
+        if not 0 <= share <= 1:
+            raise ValueError(f"The share is {share}; it must be between 0 and 1.")
+        place = int(share * len(ordered))
+        threshold = ordered[place] if place < len(ordered) else 1.0
+        return cls(max(float(threshold), float(np.nextafter(0.5, 1))))
+
     def unsure(self, scores: Sequence[float] | pd.Series) -> pd.Series:
         """Return, for each confidence, whether people are asked."""
         found = pd.Series(scores, dtype=float)

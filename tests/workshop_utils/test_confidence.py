@@ -48,3 +48,21 @@ def test_reliability_counts_every_row_once() -> None:
     first = table.iloc[0]
     assert (first["rows"], first["accuracy"]) == (2, 0)
     assert table["confidence"].between(table["low"], table["high"]).all()
+
+
+@pytest.mark.parametrize(("share", "sent"), [(0, 0), (0.25, 1), (0.5, 2), (0.9, 3), (1, 4)])
+def test_a_threshold_is_found_for_what_people_can_read(share: float, sent: int) -> None:
+    scores = [0.9, 0.6, 0.8, 0.7]
+    assert ConfidenceRule.for_share(scores, share).unsure(scores).sum() == sent
+
+
+def test_no_more_is_sent_where_confidences_are_equal() -> None:
+    scores = [0.5, 0.5, 0.9, 0.9, 0.9, 0.9]
+    assert ConfidenceRule.for_share(scores, 0.5).unsure(scores).sum() == 2
+
+
+def test_a_share_must_be_one_and_be_of_something() -> None:
+    with pytest.raises(ValueError, match="no confidences"):
+        ConfidenceRule.for_share([], 0.3)
+    with pytest.raises(ValueError, match="share is 30"):
+        ConfidenceRule.for_share([0.9], 30)
