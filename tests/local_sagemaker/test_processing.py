@@ -10,8 +10,15 @@ import pytest
 from botocore.exceptions import WaiterError
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.protocol import service_model
 from tests.local_sagemaker.processing_support import BASE, CLUSTER, IMAGE, Processing, source
 from tests.local_sagemaker.training_support import ROLE, refused
+
+needs_preferences = pytest.mark.skipif(
+    "InstancePreferences"
+    not in service_model("sagemaker").shape_for("ProcessingClusterConfig").members,
+    reason="this botocore knows no InstancePreferences of processing jobs",
+)
 
 
 @pytest.fixture(scope="module")
@@ -296,9 +303,10 @@ def test_what_is_not_run_has_failed_and_says_so(
             {"Environment": {"A": "a\0b"}},
             "'a\\x00b' in Environment has a NUL, which no process can be given.",
         ),
-        (
+        pytest.param(
             {"cluster": {"InstancePreferences": [{"InstanceType": "ml.m5.large"}]}},
             "ClusterConfig needs one of InstanceType and InstancePreferences.",
+            marks=needs_preferences,
         ),
     ],
     ids=[
@@ -364,6 +372,7 @@ def test_a_job_that_runs_cannot_be_deleted(jobs: Processing) -> None:
     jobs.wait(name, "Stopped")
 
 
+@needs_preferences
 def test_the_first_instance_that_is_preferred_is_there(jobs: Processing) -> None:
     preferences = [{"InstanceType": "ml.m5.large"}, {"InstanceType": "ml.c5.xlarge"}]
     cluster = {"InstancePreferences": preferences, "InstanceCount": 1, "VolumeSizeInGB": 1}
