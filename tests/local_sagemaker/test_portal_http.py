@@ -70,7 +70,7 @@ def test_the_forms_work_without_json(local: LocalSageMaker) -> None:
         start = next(
             fields
             for form in listed.split("<form")[1:]
-            if "job" in (fields := Hidden(f"<form{form}").fields) and made.title in form
+            if "job" in (fields := Hidden(f"<form{form}").fields) and f': {made.title}"' in form
         )
         taken = http.post("take", data=start)
         assert taken.status_code == 303
