@@ -60,7 +60,7 @@ check: env ## Check style and types and run the fast tests: under 3 minutes
 	$(python) -m mypy
 	$(python) -m pytest $(fast) $(PYTEST_ARGS)
 
-test: check ## Run all checks and tests, whole notebooks included: under 30 minutes
+test: check ## Run all checks and tests, whole notebooks included: about 40 minutes
 	$(python) -m pytest -m slow $(PYTEST_ARGS)
 
 studio: find-python ## Run the fast tests on the versions of Studio's image (Python 3.11 or 3.12 needed)
