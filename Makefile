@@ -54,7 +54,7 @@ lab: env ## Start the local SageMaker and open the labs in JupyterLab
 stop: env ## Stop the local SageMaker (its data stays)
 	@$(python) -m local_sagemaker stop
 
-check: env ## Check style and types and run the fast tests: under 3 minutes
+check: env ## Check style and types and run the fast tests: a few minutes
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy

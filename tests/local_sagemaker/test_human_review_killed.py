@@ -164,22 +164,20 @@ def test_a_whole_server_may_be_killed_under_four_workers(
     names = _started(40)
     acknowledged: Counter[tuple[str, str]] = Counter()
 
-    def work(worker: str) -> None:
-        # The server ends under them, of the slowest before they are signed in.
-        ends = contextlib.suppress(httpx.TransportError, StartError)
-        with ends, Reviewer(fresh, worker) as reviewer:
+    def work(worker: str, *ends: type[Exception]) -> None:
+        with contextlib.suppress(*ends), Reviewer(fresh, worker) as reviewer:
             for loop in reviewer.answered(lambda _: {"by": worker}):
                 acknowledged[loop, worker] += 1
 
-    def all_work() -> list[threading.Thread]:
-        threads = [
-            threading.Thread(target=work, args=(name,)) for name in ["Ada", "Bob", "Eve", "Dan"]
-        ]
+    def all_work(*ends: type[Exception]) -> list[threading.Thread]:
+        workers = ["Ada", "Bob", "Eve", "Dan"]
+        threads = [threading.Thread(target=work, args=(name, *ends)) for name in workers]
         for thread in threads:
             thread.start()
         return threads
 
-    threads = all_work()
+    # The server ends under them, of the slowest before they are signed in.
+    threads = all_work(httpx.TransportError, StartError)
     until(lambda: acknowledged.total() >= answers)
     info = Home(fresh.home).server()
     assert info is not None
