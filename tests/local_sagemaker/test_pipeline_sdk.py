@@ -41,8 +41,6 @@ from tests.local_sagemaker.training_support import ROLE
 
 pytestmark = [
     pytest.mark.slow,
-    # The SDK leaves its folder of drivers to the garbage collector.
-    pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:Running within a PipelineSession:UserWarning"),
 ]
 

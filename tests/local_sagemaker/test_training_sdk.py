@@ -26,9 +26,6 @@ from sagemaker.train.configs import (
 from local_sagemaker import LocalSageMaker
 from tests.local_sagemaker.training_support import Jobs
 
-# The SDK leaves its folder of drivers to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
-
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-training:image"
 
 TRAIN = """

@@ -75,8 +75,14 @@ def script_environment(extra: dict[str, str | Path]) -> dict[str, str]:
 
 @contextmanager
 def imported_from(folder: Path, *names: str) -> Iterator[SimpleNamespace]:
-    """Import modules from a folder, and forget them afterwards."""
+    """Import modules from a folder, and forget them afterwards.
+
+    A library may have the name of a module there (setfit imports Hugging Face's `evaluate`), so
+    what is loaded under such a name is set aside meanwhile.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        for path in folder.glob("*.py"):
+            patch.delitem(sys.modules, path.stem, raising=False)
         patch.syspath_prepend(str(folder))
         try:
             yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})

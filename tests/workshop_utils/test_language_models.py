@@ -14,11 +14,7 @@ from workshop_utils.completions import EndpointModel, Parameters, complete
 from workshop_utils.models import ModelError
 from workshop_utils.session import Session, start
 
-pytestmark = [
-    pytest.mark.slow,
-    # The SDK leaves the folder it packs code in to the garbage collector.
-    pytest.mark.filterwarnings("ignore:Implicitly cleaning up <TemporaryDirectory:ResourceWarning"),
-]
+pytestmark = pytest.mark.slow
 
 STEPS = 20
 GREEDY = Parameters(temperature=0, max_new_tokens=8)

@@ -13,11 +13,7 @@ from workshop_utils.pipeline_recipe import Recipe
 from workshop_utils.pipelines import Execution, Pipeline, PipelineFailed
 from workshop_utils.session import Session
 
-pytestmark = [
-    pytest.mark.slow,
-    # ModelTrainer leaves the folder that it packs a job's code in to the garbage collector.
-    pytest.mark.filterwarnings("ignore:Implicitly cleaning up <TemporaryDirectory:ResourceWarning"),
-]
+pytestmark = pytest.mark.slow
 
 NAME = "test-pipelines"
 WORDS = {"positive": "aaa", "negative": "zzz"}

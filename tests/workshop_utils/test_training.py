@@ -13,11 +13,7 @@ from workshop_utils.endpoints import Endpoint, EndpointFailed
 from workshop_utils.estimators import JobFailed
 from workshop_utils.session import Session
 
-pytestmark = [
-    pytest.mark.slow,
-    # ModelTrainer leaves the folder that it packs a job's code in to the garbage collector.
-    pytest.mark.filterwarnings("ignore:Implicitly cleaning up <TemporaryDirectory:ResourceWarning"),
-]
+pytestmark = pytest.mark.slow
 
 INTENTS = ["activate_my_card", "age_limit", "exchange_rate", "change_pin", "request_refund"]
 EXPERIMENT = "test-few-shot"
