@@ -151,6 +151,7 @@ def _serve(connection: socket.socket, seconds: float) -> None:
                 raise LookupError(answer["refused"])
             return str(answer["url"])
 
+        send({"ready": True})
         for line in stream:
             asked = json.loads(line)
             # Its default action ends the process, whatever a template is busy with.

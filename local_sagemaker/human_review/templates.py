@@ -1,8 +1,9 @@
 """Templates of task UIs, rendered in a process of their own.
 
-One JSON object per line goes each way: ``{"template", "input"}`` there, and back either
-``{"content"}``, or ``{"code", "message"}``, after any number of ``{"grant": uri}``, each of which
-is answered ``{"url"}`` or ``{"refused"}``. It must not know requests, nor what a template shows.
+One JSON object per line goes each way, after ``{"ready"}``: ``{"template", "input"}`` there, and
+back either ``{"content"}``, or ``{"code", "message"}``, after any number of ``{"grant": uri}``,
+each of which is answered ``{"url"}`` or ``{"refused"}``. It must not know requests, nor what a
+template shows.
 """
 
 import json
@@ -104,7 +105,10 @@ class Templates:
         if self._closed:
             raise TemplateError("RenderError", "The server is being stopped.")
         if self._renderer is None:
-            self._renderer = _Renderer(self._seconds)
+            try:
+                self._renderer = _Renderer(self._seconds)
+            except OSError as error:
+                raise TemplateError("RenderError", f"Nothing can be rendered: {error}") from error
         try:
             return self._renderer.ask(question, grant)
         except OSError:
@@ -122,7 +126,7 @@ class Templates:
 
 
 class _Renderer:
-    """The process, and the socket to it."""
+    """The process, and the socket to it; `OSError` when it does not start."""
 
     def __init__(self, seconds: float) -> None:
         ours, theirs = socket.socketpair()
@@ -141,6 +145,12 @@ class _Renderer:
             )
         self._socket = ours
         self._stream = ours.makefile("rw", encoding="utf-8", newline="\n")
+        # So that no template is blamed for a Python that lacks what the renderer imports.
+        if not self._stream.readline():
+            status = self.close()
+            raise OSError(
+                f"the renderer does not start (exit status {status}); the server's log says why."
+            )
 
     def ask(self, question: dict[str, Any], grant: Callable[[str], str]) -> dict[str, Any]:
         """Return the answer; `OSError` when the process ended over it."""

@@ -5,11 +5,15 @@ import json
 import urllib.request
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.human_review.outputs import Outputs, Owner
+from local_sagemaker.human_review.templates import TemplateError, Templates
 from local_sagemaker.protocol import service_model
 from tests.local_sagemaker.core_support import client_of, fits, refused
 from tests.local_sagemaker.human_review_support import CONTENT, ROLE, TEMPLATE
@@ -183,3 +187,16 @@ def test_a_template_cannot_take_the_server_down(sagemaker: Any, template: str) -
     (error,) = rendered(sagemaker, template, {"many": many})["Errors"]
     assert error["Code"] == "ResourceLimitExceeded"
     assert rendered(sagemaker, "{{ task.input.a }}", {"a": 1})["RenderedContent"] == "1"
+
+
+def test_no_template_is_blamed_for_a_renderer_that_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "liquid.py").write_text("raise ImportError('broken')", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    templates = Templates(Mock(spec=Outputs))
+    with pytest.raises(TemplateError, match=r"renderer does not start \(exit status 1\)"):
+        templates.render("{{ task.input }}", "words", Mock(spec=Owner))
+    monkeypatch.delenv("PYTHONPATH")
+    assert templates.render("{{ task.input }}", "words", Mock(spec=Owner)) == "words"
+    templates.close()
