@@ -266,6 +266,54 @@ class Session:
         return f"{self.lab} on {self.mode} ({self.account}, {self.region}), s3://{self.bucket}"
 
 
+@dataclass(frozen=True)
+class SignedIn:
+    """Whom somebody is signed in as, before there is a lab.
+
+    Attributes
+    ----------
+    mode
+        ``local`` or ``aws``. For people to read; code must not ask.
+    region, account, caller
+        Where and as whom.
+    """
+
+    mode: Mode
+    region: str
+    account: str
+    caller: str
+    boto: Any = field(repr=False)
+    local: "LocalSageMaker | None" = field(default=None, repr=False)
+
+    def session(self, lab: str, role: str, bucket: str | None = None) -> Session:
+        """Return the session of a lab; nothing is asked or made.
+
+        Parameters
+        ----------
+        lab, role
+            The lab's name and the ARN of its execution role.
+        bucket
+            Where its files are; SageMaker's default bucket of this account and region if None.
+        """
+        return Session(
+            mode=self.mode,
+            lab=lab,
+            region=self.region,
+            account=self.account,
+            caller=self.caller,
+            role=role,
+            bucket=bucket or f"sagemaker-{self.region}-{self.account}",
+            prefix=f"{PREFIX}/{lab}",
+            boto=self.boto,
+            local=self.local,
+        )
+
+    def close(self) -> None:
+        """Stop the local SageMaker if signing in started it; what it keeps stays on disk."""
+        if self.local is not None:
+            self.local.close()
+
+
 def start(lab: str, mode: str | None = None) -> Session:
     """Find out where to run, and get everything ready there.
 
@@ -283,6 +331,30 @@ def start(lab: str, mode: str | None = None) -> Session:
     SessionError
         When the mode is not known, or there are no credentials, region, role or bucket.
     """
+    signed_in = sign_in(mode)
+    boto, region = signed_in.boto, signed_in.region
+    bucket = os.environ.get(_BUCKET_VARIABLE)
+    if bucket:
+        _check_bucket(boto, bucket, region)
+    else:
+        bucket = f"sagemaker-{region}-{signed_in.account}"
+        _ensure_default_bucket(boto, bucket, region, signed_in.account)
+    return signed_in.session(lab, _execution_role(boto), bucket)
+
+
+def sign_in(mode: str | None = None) -> SignedIn:
+    """Find out where to run and as whom; nothing is made there.
+
+    Parameters
+    ----------
+    mode
+        As for `start`.
+
+    Raises
+    ------
+    SessionError
+        When the mode is not known, or there are no credentials or region.
+    """
     _quiet_libraries()
     chosen = choose_mode(mode)
     local = None
@@ -299,25 +371,7 @@ def start(lab: str, mode: str | None = None) -> Session:
             f"AWS does not know who you are: {error}. Configure credentials (`aws configure`), or "
             "set WORKSHOP_MODE=local to work without an account."
         ) from error
-    account = identity["Account"]
-    bucket = os.environ.get(_BUCKET_VARIABLE)
-    if bucket:
-        _check_bucket(boto, bucket, region)
-    else:
-        bucket = f"sagemaker-{region}-{account}"
-        _ensure_default_bucket(boto, bucket, region, account)
-    return Session(
-        mode=chosen,
-        lab=lab,
-        region=region,
-        account=account,
-        caller=identity["Arn"],
-        role=_execution_role(boto),
-        bucket=bucket,
-        prefix=f"{PREFIX}/{lab}",
-        boto=boto,
-        local=local,
-    )
+    return SignedIn(chosen, region, identity["Account"], identity["Arn"], boto, local)
 
 
 def choose_mode(mode: str | None = None) -> Mode:
