@@ -25,7 +25,11 @@ _FORM_NAME = re.compile(rb"(?:^|&)(?:Role|User|Group|Policy)Name=([\w+,.@-]{1,12
 _ROLE = re.compile(rb"(?:^|&)RoleArn=([\w%+,.@-]{1,256})")
 _VERB = re.compile(r"[A-Z][a-z]+")
 # The names in signatures that are not botocore's.
-_SERVICES = {"servicequotas": "service-quotas", "monitoring": "cloudwatch"}
+_SERVICES = {
+    "servicequotas": "service-quotas",
+    "monitoring": "cloudwatch",
+    "tagging": "resourcegroupstaggingapi",
+}
 _REST_SERVICES = {
     "endpoints": "sagemaker-runtime",
     "human-loops": "sagemaker-a2i-runtime",

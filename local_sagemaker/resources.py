@@ -73,6 +73,12 @@ class Resources:
         prefix = self.arn(caller, noun, "")
         return Key(caller.account, caller.region, noun, name.removeprefix(prefix))
 
+    def exists(self, caller: Caller, arn: str) -> bool:
+        """Tell whether an ARN is of a resource in the caller's account and region."""
+        record = self.records.by_arn(arn)
+        mine = (caller.account, caller.region)
+        return record is not None and (record.key.account, record.key.region) == mine
+
     def create(
         self,
         caller: Caller,

@@ -46,6 +46,7 @@ from local_sagemaker.jumpstart.aws_models import stock
 from local_sagemaker.jumpstart.catalog import Catalog
 from local_sagemaker.jumpstart.pages import JumpStartPages
 from local_sagemaker.logs.cloudwatch import CloudWatchLogs
+from local_sagemaker.logs.group_tags import GroupTags
 from local_sagemaker.logs.store import LogStore
 from local_sagemaker.monitoring import Monitoring
 from local_sagemaker.operations import Handler, Room
@@ -76,6 +77,8 @@ from local_sagemaker.server_status import ServerStatus
 from local_sagemaker.settings import Settings
 from local_sagemaker.store import Records
 from local_sagemaker.sts import Sts
+from local_sagemaker.tagging.carriers import Rows, TaggedBuckets
+from local_sagemaker.tagging.service import Tagging
 from local_sagemaker.tracking.experiments import Experiments
 from local_sagemaker.tracking.job_components import JobComponents
 from local_sagemaker.tracking.lineage import Associations, Lineage
@@ -219,10 +222,22 @@ class Server:
         metrics = Metrics(self.series, self.records, self.experiments.trial_component)
         metrics_api = _rest("sagemaker-metrics", metrics.operations())
         human_loops = _rest("sagemaker-a2i-runtime", self.human_review.runtime_operations())
+        group_tags = GroupTags(self.logs, self.records)
+        logs = CloudWatchLogs(self.logs, group_tags)
+        tagging = Tagging(
+            [
+                Rows("sagemaker", self.records, self.resources.exists),
+                Rows("logs", self.records, group_tags.exists),
+                TaggedBuckets(self.objects.buckets),
+            ]
+        )
         return Services(
             json={
                 "SageMaker": _json("sagemaker", sagemaker),
-                "Logs_20140328": _json("logs", CloudWatchLogs(self.logs).operations()),
+                "Logs_20140328": _json("logs", logs.operations()),
+                "ResourceGroupsTaggingAPI_20170126": _json(
+                    "resourcegroupstaggingapi", tagging.operations()
+                ),
                 "ServiceQuotasV20190624": _json("service-quotas", Quotas().operations()),
             },
             query={

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from local_sagemaker.errors import AWSError
 from local_sagemaker.identity import Caller
+from local_sagemaker.logs.group_tags import GroupTags
 from local_sagemaker.logs.lines import MAX_EVENT_BYTES
 from local_sagemaker.logs.store import Event, GroupKey, LogMissing, LogNameTooLong, LogStore, Stream
 from local_sagemaker.operations import Handler
@@ -38,10 +39,13 @@ class CloudWatchLogs:
     ----------
     store
         The log files.
+    tags
+        Of the groups.
     """
 
-    def __init__(self, store: LogStore) -> None:
+    def __init__(self, store: LogStore, tags: GroupTags) -> None:
         self._store = store
+        self._tags = tags
 
     def operations(self) -> dict[str, Handler]:
         """Return the handlers by operation name."""
@@ -55,11 +59,17 @@ class CloudWatchLogs:
             "FilterLogEvents": self._filter_events,
             "GetLogEvents": self._get_events,
             "PutLogEvents": self._put_events,
+            **self._tags.operations(),
         }
         return {name: _worded(handler) for name, handler in handlers.items()}
 
     def _create_group(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        if not self._store.create_group(_group(caller, params)):
+        group = _group(caller, params)
+        new = not self._store.has_group(group)
+        if new:
+            # Whoever sees the group sees its tags.
+            self._tags.put(group, params.get("tags", {}))
+        if not (new and self._store.create_group(group)):
             raise AWSError(
                 "ResourceAlreadyExistsException", "The specified log group already exists"
             )
@@ -73,7 +83,9 @@ class CloudWatchLogs:
         return {}
 
     def _delete_group(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        self._store.delete_group(_group(caller, params))
+        group = _group(caller, params)
+        self._tags.forget(group)
+        self._store.delete_group(group)
         return {}
 
     def _delete_stream(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:

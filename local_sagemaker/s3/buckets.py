@@ -6,6 +6,7 @@ It knows names, owners and opaque settings; it must not know what a setting mean
 import re
 import sqlite3
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from local_sagemaker.database import Database
@@ -128,6 +129,10 @@ class Buckets:
     def delete(self, connection: sqlite3.Connection, name: str) -> None:
         """Remove a bucket with its settings and uploads; it must hold no object."""
         connection.execute("DELETE FROM s3_buckets WHERE name = ?", (name,))
+
+    def changing(self) -> AbstractContextManager[object]:
+        """Return a context in which what is read stays so until it is changed."""
+        return self._database.transaction()
 
     def setting(self, bucket: str, name: str) -> str | None:
         """Return what was put under a name, or None."""

@@ -5,6 +5,9 @@ import signal
 import socket
 import time
 
+import psutil
+
+from local_sagemaker import LocalSageMaker
 from local_sagemaker.home import Home, ServerInfo
 
 
@@ -15,6 +18,15 @@ def kill(home: Home) -> ServerInfo:
     while home.running():
         time.sleep(0.01)
     return info
+
+
+def killed_and_started_again(local: LocalSageMaker) -> None:
+    info = Home(local.home).server()
+    assert info is not None
+    server = psutil.Process(info.pid)
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait()
+    local.start()
 
 
 def free_port() -> int:

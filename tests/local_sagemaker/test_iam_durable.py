@@ -2,20 +2,16 @@
 
 import gc
 import json
-import os
-import signal
 import uuid
 import weakref
 from dataclasses import replace
 from typing import Any
 
-import psutil
 import pytest
 from botocore.credentials import Credentials
 
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.database import Database
-from local_sagemaker.home import Home
 from local_sagemaker.iam import service
 from local_sagemaker.iam.backend import MotoIam
 from local_sagemaker.iam.journal import Entry
@@ -24,6 +20,7 @@ from local_sagemaker.identity import Caller, Identity
 from local_sagemaker.protocol import Reply
 from local_sagemaker.settings import ACCOUNT
 from tests.local_sagemaker.core_support import client_of, refused
+from tests.local_sagemaker.daemon_support import killed_and_started_again
 
 pytestmark = pytest.mark.slow
 
@@ -34,15 +31,6 @@ ALLOW = json.dumps(
         "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
     }
 )
-
-
-def killed_and_started_again(local: LocalSageMaker) -> None:
-    info = Home(local.home).server()
-    assert info is not None
-    server = psutil.Process(info.pid)
-    os.kill(server.pid, signal.SIGKILL)
-    server.wait()
-    local.start()
 
 
 def without_metadata(answer: dict[str, Any]) -> dict[str, Any]:
