@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sagemaker.core.helper.session_helper import Session as SageMakerSession
 
     from local_sagemaker import LocalSageMaker
+    from workshop_utils.bill import Bill
 
 Mode = Literal["local", "aws"]
 
@@ -240,6 +241,17 @@ class Session:
         if times:
             self.local.faults.add(operation, error, times=times)
         return True
+
+    @property
+    def billed(self) -> bool:
+        """Whether somebody pays for what is started here."""
+        return self.mode == "aws"
+
+    def cost(self) -> "Bill":
+        """Return what is billing right now: per hour, since when, and how much so far."""
+        from workshop_utils.costs import running
+
+        return running(self)
 
     def close(self) -> None:
         """Stop the local SageMaker if this session started it; what it keeps stays on disk."""
