@@ -7,6 +7,7 @@ service scope, the target header or the path. It must not know what an operation
 import hashlib
 import logging
 import time
+import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from local_sagemaker.asked import read_asked
 from local_sagemaker.canonical import Signed, parse_query
+from local_sagemaker.decompression import inflated
 from local_sagemaker.dispatch import JsonDispatcher, QueryDispatcher, RestJsonDispatcher, defect
 from local_sagemaker.errors import AWSError
 from local_sagemaker.faults.rules import Faults
@@ -231,7 +233,7 @@ class _Router:
             if dispatcher is None:
                 raise _unknown(service, target)
             _check_scope(service, dispatcher.signing_name)
-            answer = _bound(dispatcher, caller, target, body)
+            answer = _bound(dispatcher, caller, target, _plain(body, headers))
         elif service in services.query:
             answer = _bound(services.query[service], caller, body)
         else:
@@ -275,10 +277,27 @@ async def _body(request: Request) -> bytes:
         if discarded > _MAX_DISCARDED:
             break
     if len(chunks) > MAX_BODY:
-        raise AWSError(
-            "RequestEntityTooLargeException", f"The request is larger than {MAX_BODY} bytes.", 413
-        )
+        raise _too_large()
     return bytes(chunks)
+
+
+def _plain(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """Return a body of AWS JSON; clients compress the large ones of some services."""
+    if headers.get("content-encoding") != "gzip":
+        return body
+    try:
+        found = inflated(body, MAX_BODY)
+    except zlib.error as error:
+        raise AWSError("SerializationException", f"The body is not gzip: {error}") from error
+    if len(found) > MAX_BODY:
+        raise _too_large()
+    return found
+
+
+def _too_large() -> AWSError:
+    return AWSError(
+        "RequestEntityTooLargeException", f"The request is larger than {MAX_BODY} bytes.", 413
+    )
 
 
 def _signed(request: Request) -> Signed:

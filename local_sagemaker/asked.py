@@ -35,6 +35,9 @@ _REST_SERVICES = {
     "human-loops": "sagemaker-a2i-runtime",
     "BatchPutMetrics": "sagemaker-metrics",
     "BatchGetMetrics": "sagemaker-metrics",
+    "schedules": "scheduler",
+    "schedule-groups": "scheduler",
+    "tags": "scheduler",
 }
 
 

@@ -7,6 +7,7 @@ gzip's; the readers here do, once they are read to the end. It must not know wha
 import bz2
 import gzip
 import lzma
+import zlib
 from contextlib import ExitStack
 from typing import IO, cast
 
@@ -42,6 +43,21 @@ def decompressed(stream: IO[bytes], closing: ExitStack) -> IO[bytes]:
     if start.startswith((b"\xfd7zXZ\x00", b"\x5d\x00\x00\x80")):
         return closing.enter_context(lzma.LZMAFile(begun))
     return begun
+
+
+def inflated(data: bytes, most: int) -> bytes:
+    """Return what gzip holds, ``most`` bytes and one of it at most.
+
+    Raises
+    ------
+    zlib.error
+        When it is no gzip, damaged or cut off.
+    """
+    reader = zlib.decompressobj(wbits=31)
+    found = reader.decompress(data, most + 1)
+    if len(found) <= most and not reader.eof:
+        raise zlib.error("the data is cut off")
+    return found
 
 
 class _Begun:

@@ -12,13 +12,11 @@ from local_sagemaker import __version__
 from local_sagemaker.app import Services, create_app
 from local_sagemaker.catalogs import Catalogs
 from local_sagemaker.containers.container import Containers
-from local_sagemaker.coverage import SERVICES, refusal
+from local_sagemaker.coverage import refusal
 from local_sagemaker.database import Database
 from local_sagemaker.dispatch import (
     JsonDispatcher,
-    QueryDispatcher,
     RestJsonDispatcher,
-    not_answered,
 )
 from local_sagemaker.edge.deployments import EdgeDeployments
 from local_sagemaker.edge.devices import Devices
@@ -37,7 +35,6 @@ from local_sagemaker.hosting.runtime import Runtime
 from local_sagemaker.hubs.contents import HubContents
 from local_sagemaker.hubs.public import PublicHub
 from local_sagemaker.human_review.service import HumanReview, Surroundings
-from local_sagemaker.iam.service import Iam
 from local_sagemaker.identity import Identity
 from local_sagemaker.image_versions import ImageVersions
 from local_sagemaker.jobs.scheduler import Scheduler
@@ -45,10 +42,9 @@ from local_sagemaker.jobs.training import TrainingJobs
 from local_sagemaker.jumpstart.aws_models import stock
 from local_sagemaker.jumpstart.catalog import Catalog
 from local_sagemaker.jumpstart.pages import JumpStartPages
-from local_sagemaker.logs.cloudwatch import CloudWatchLogs
-from local_sagemaker.logs.group_tags import GroupTags
 from local_sagemaker.logs.store import LogStore
 from local_sagemaker.monitoring import Monitoring
+from local_sagemaker.neighbours import Neighbours
 from local_sagemaker.operations import Handler, Room
 from local_sagemaker.own_pages import OwnPages
 from local_sagemaker.pipelines.calls import Calls
@@ -62,8 +58,6 @@ from local_sagemaker.portal.access import open_access
 from local_sagemaker.portal.pages import Portal
 from local_sagemaker.processing.jobs import ProcessingJobs
 from local_sagemaker.protocol import JsonProtocol, RestJsonProtocol, service_model
-from local_sagemaker.query_protocol import QueryProtocol
-from local_sagemaker.quotas import Quotas
 from local_sagemaker.registry.model_cards import ModelCards
 from local_sagemaker.registry.packages import ModelPackages
 from local_sagemaker.request_log.observer import Observer
@@ -76,9 +70,6 @@ from local_sagemaker.s3.tree import Tree
 from local_sagemaker.server_status import ServerStatus
 from local_sagemaker.settings import Settings
 from local_sagemaker.store import Records
-from local_sagemaker.sts import Sts
-from local_sagemaker.tagging.carriers import Rows, TaggedBuckets
-from local_sagemaker.tagging.service import Tagging
 from local_sagemaker.tracking.experiments import Experiments
 from local_sagemaker.tracking.job_components import JobComponents
 from local_sagemaker.tracking.lineage import Associations, Lineage
@@ -128,6 +119,9 @@ class Server:
         self.catalog.stock(*stock())
         self.s3 = S3(self.objects)
         self.logs = LogStore(settings.home / "logs")
+        self.neighbours = Neighbours(
+            self.database, self.identity, self.resources, self.logs, self.objects.buckets
+        )
         self.containers = Containers(settings, self.identity)
         scheduler = Scheduler(settings.max_jobs)
         self.training = TrainingJobs(
@@ -161,9 +155,11 @@ class Server:
         routes = Routes()
         self.asynchronous = AsyncInference(AsyncRequests(self.database), self.objects, routes)
         self.runtime = Runtime(routes, self.asynchronous)
+        deployments = Deployments(self.containers, self.objects, self.logs)
+        deployments.statistics.watch(self.neighbours.endpoint_metrics)
         self.endpoints = Endpoints(
             self.resources,
-            Deployments(self.containers, self.objects, self.logs),
+            deployments,
             routes,
             self.faults.shortage,
         )
@@ -213,8 +209,6 @@ class Server:
         )
 
     def _services(self) -> Services:
-        iam = Iam(self.database, self.identity)
-        sts = Sts(self.identity)
         sagemaker = (
             self._operations
             | PipelineExecutions(self.resources, self.objects, self.pipelines).operations()
@@ -222,34 +216,19 @@ class Server:
         metrics = Metrics(self.series, self.records, self.experiments.trial_component)
         metrics_api = _rest("sagemaker-metrics", metrics.operations())
         human_loops = _rest("sagemaker-a2i-runtime", self.human_review.runtime_operations())
-        group_tags = GroupTags(self.logs, self.records)
-        logs = CloudWatchLogs(self.logs, group_tags)
-        tagging = Tagging(
-            [
-                Rows("sagemaker", self.records, self.resources.exists),
-                Rows("logs", self.records, group_tags.exists),
-                TaggedBuckets(self.objects.buckets),
-            ]
-        )
         return Services(
             json={
-                "SageMaker": _json("sagemaker", sagemaker),
-                "Logs_20140328": _json("logs", logs.operations()),
-                "ResourceGroupsTaggingAPI_20170126": _json(
-                    "resourcegroupstaggingapi", tagging.operations()
+                "SageMaker": JsonDispatcher(
+                    JsonProtocol(service_model("sagemaker")), sagemaker, _declared_refusal
                 ),
-                "ServiceQuotasV20190624": _json("service-quotas", Quotas().operations()),
+                **self.neighbours.json(),
             },
-            query={
-                "sts": QueryDispatcher(QueryProtocol(service_model("sts")), sts.operations()),
-                "iam": QueryDispatcher(
-                    QueryProtocol(service_model("iam")), iam.operations(), iam.forward
-                ),
-            },
+            query=self.neighbours.query(),
             rest={
                 "BatchPutMetrics": metrics_api,
                 "BatchGetMetrics": metrics_api,
                 "human-loops": human_loops,
+                **self.neighbours.rest(),
             },
             s3=self.s3,
             runtime=self.runtime,
@@ -316,6 +295,7 @@ class Server:
         self.pipelines.close()
         self.asynchronous.close()
         self.endpoints.close()
+        self.neighbours.close()
         self.transforms.close()
         self.processing.close()
         self.training.close()
@@ -324,11 +304,6 @@ class Server:
         self.tree.close()
         self.objects.close()
         self.database.close()
-
-
-def _json(service: str, handlers: Mapping[str, Handler]) -> JsonDispatcher:
-    refuse = _declared_refusal if service in SERVICES else not_answered
-    return JsonDispatcher(JsonProtocol(service_model(service)), handlers, refuse)
 
 
 def _rest(service: str, handlers: Mapping[str, Handler]) -> RestJsonDispatcher:

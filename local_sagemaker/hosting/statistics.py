@@ -5,9 +5,11 @@ numbers; it must not know what a request or a process is.
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil, log
-from typing import Any
+from typing import Any, Protocol
 
 from local_sagemaker.hosting.route_key import RouteKey
 
@@ -53,10 +55,28 @@ class Histogram:
         return self._longest if self._count else None
 
 
+class Watcher(Protocol):
+    """Whoever is told of each request as it ends; it must be quick and must not raise."""
+
+    def answered(self, key: RouteKey, variant: str, status: int, seconds: float) -> None:
+        """Take note of an answer; see `VariantStatistics.end`."""
+
+
+def _unwatched(status: int, seconds: float) -> None:
+    del status, seconds
+
+
 @dataclass
 class VariantStatistics:
-    """What happened to one variant's requests; every method may be called from any thread."""
+    """What happened to one variant's requests; every method may be called from any thread.
 
+    Attributes
+    ----------
+    on_answer
+        Called with the status and the seconds of each request that is counted.
+    """
+
+    on_answer: Callable[[int, float], None] = _unwatched
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _latency: Histogram = field(default_factory=Histogram)
     _invocations: int = 0
@@ -90,6 +110,7 @@ class VariantStatistics:
                 self._client_errors += 1
             elif status not in _OK:
                 self._server_errors += 1
+        self.on_answer(status, seconds)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as ``status`` shows it; latencies are in milliseconds, None without any."""
@@ -114,11 +135,24 @@ class Statistics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._variants: dict[RouteKey, dict[str, VariantStatistics]] = {}
+        self._watcher: Watcher | None = None
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell somebody of every request to variants that are asked for from now on."""
+        self._watcher = watcher
 
     def of(self, key: RouteKey, variant: str) -> VariantStatistics:
         """Return a variant's statistics, begun on first use."""
         with self._lock:
-            return self._variants.setdefault(key, {}).setdefault(variant, VariantStatistics())
+            variants = self._variants.setdefault(key, {})
+            if variant not in variants:
+                watcher = self._watcher
+                variants[variant] = (
+                    VariantStatistics(partial(watcher.answered, key, variant))
+                    if watcher
+                    else VariantStatistics()
+                )
+            return variants[variant]
 
     def forget(self, key: RouteKey) -> None:
         """Drop an endpoint's statistics."""

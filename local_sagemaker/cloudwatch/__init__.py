@@ -1,0 +1,1 @@
+"""CloudWatch's metrics: what endpoints measured, and what programs put there."""
