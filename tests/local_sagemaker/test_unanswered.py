@@ -65,14 +65,14 @@ def test_every_operation_is_answered_or_refused_by_name(
     assert sum(outcomes.values()) >= len(model.operation_names) - 3
 
 
-@pytest.mark.parametrize("service", ["ec2", "dynamodb", "sns", "ecr", "cloudwatch"])
+@pytest.mark.parametrize("service", ["ec2", "dynamodb", "sns", "ecr", "cloudformation"])
 def test_a_service_that_is_not_here(service: str) -> None:
     operation = {
         "ec2": "describe_instances",
         "dynamodb": "list_tables",
         "sns": "list_topics",
         "ecr": "describe_repositories",
-        "cloudwatch": "list_metrics",
+        "cloudformation": "list_stacks",
     }[service]
     said = refused(getattr(client_of(service), operation), "NotImplemented", 400)
     assert f"of '{client_of(service).meta.service_model.signing_name}'" in said
