@@ -1,10 +1,11 @@
 """The training itself: from weighted rows to a calibrated classifier, with its progress told.
 
-Confidences are calibrated with a twin: a model that is trained in the same way, with as many
-steps, on a part of the rows, and judged on the rest. The temperature that makes its confidences
-honest is given to the model that is delivered, which learns from every row. With fewer steps the
-twin would be more modest than its sibling, and the temperature too low. This module must not know
-where rows come from or where the model goes.
+Confidences are calibrated with twins: models that are trained in the same way, with about as many
+steps, each without a quarter of the rows, and judged on it. The temperature that makes their
+confidences honest is given to the model that is delivered, which learns from every row. A twin with
+fewer steps would be more modest than its sibling, and the temperature too low; one with half of the
+rows would be wrong more often, and the temperature too high. This module must not know where rows
+come from or where the model goes.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from recipe import Recipe
 from temperature import Calibration, calibrate
 from training_log import TrainingLog
 
-# The twin needs rows of each label, and so does its judgement.
+# A twin needs rows of each label, and so does its judgement.
 LEAST_ROWS = 4
-# Every other row: much is held out, because a temperature from few rows is a matter of luck.
-HOLD_OUT_EVERY = 2
+# Twins of which each is trained without one of so many parts. A temperature from few rows is a
+# matter of luck: two quarters are judged.
+TWINS = 2
+PARTS = 4
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,11 @@ class Fitted:
     calibration : Calibration
         What was done to them.
     steps : int
-        How many steps were made, those of the twin included.
+        How many steps were made, those of the twins included.
     train_loss, train_accuracy : float
         Of the last epoch, and of the trained model on its own rows.
     held_out_accuracy : float or None
-        Of the twin, on the rows that it was trained without.
+        Of the twins, each on the rows that it was trained without.
     seconds : float
         For all of it.
     """
@@ -82,8 +85,8 @@ class Fitting:
         """Train from beginning to end."""
         started = time.monotonic()
         calibration, held_out_accuracy = Calibration(), None
-        if (held_out := self._held_out_rows()) is not None:
-            calibration, held_out_accuracy = self._judged_twin(held_out)
+        if held_out := self._held_out_rows():
+            calibration, held_out_accuracy = self._judged_twins(held_out)
             self._log.stage(
                 "calibrate",
                 {
@@ -108,24 +111,29 @@ class Fitting:
         self._log.stage("trained", figures)
         return fitted
 
-    def _held_out_rows(self) -> NDArray[np.int64] | None:
-        """Draw rows that have each label's and each weight's share; None if there are too few."""
+    def _held_out_rows(self) -> list[NDArray[np.int64]]:
+        """Draw each twin's rows, with each label's and each weight's share; none of too few."""
         if not self._recipe.temperature or np.bincount(self._rows.truth).min() < LEAST_ROWS:
-            return None
+            return []
         mixed = np.random.default_rng(self._recipe.seed).permutation(len(self._rows))
         order = mixed[np.lexsort((self._rows.weights[mixed], self._rows.truth[mixed]))]
-        return np.sort(order[::HOLD_OUT_EVERY])
+        return [np.sort(order[twin::PARTS]) for twin in range(TWINS)]
 
-    def _judged_twin(self, held_out: NDArray[np.int64]) -> tuple[Calibration, float]:
-        rest = np.setdiff1d(np.arange(len(self._rows)), held_out)
-        epochs = round(self._recipe.epochs * len(self._rows) / len(rest))
-        recipe = replace(self._recipe, epochs=epochs, seed=(self._recipe.seed + 1) % 2**32)
-        twin = self._trained(self._rows.subset(rest), "twin", recipe)
-        judged = self._rows.subset(held_out)
-        logits = twin.logits(judged.texts)
-        method = "rows held out of the training of a twin with as many steps"
+    def _judged_twins(self, held_out: list[NDArray[np.int64]]) -> tuple[Calibration, float]:
+        logits = np.concatenate([self._twin(rows, n) for n, rows in enumerate(held_out, 1)])
+        judged = self._rows.subset(np.concatenate(held_out))
+        method = f"rows held out of the training of {TWINS} twins"
         calibration = calibrate(logits, judged.truth, judged.weights, method)
         return calibration, _accuracy(logits, judged)
+
+    def _twin(self, held_out: NDArray[np.int64], number: int) -> NDArray[np.float64]:
+        """Return what a model says of the rows that it is trained without."""
+        rest = np.setdiff1d(np.arange(len(self._rows)), held_out)
+        epochs = round(self._recipe.epochs * len(self._rows) / len(rest))
+        seed = (self._recipe.seed + number) % 2**32
+        recipe = replace(self._recipe, epochs=epochs, seed=seed)
+        twin = self._trained(self._rows.subset(rest), f"twin {number}", recipe)
+        return twin.logits([self._rows.texts[row] for row in held_out])
 
     def _trained(self, rows: Weighted, stage: str, recipe: Recipe) -> Classifier:
         # The new layer is drawn at random, too.

@@ -80,7 +80,7 @@ def _measured(metrics: dict[str, Any]) -> str:
     if metrics["held_out_accuracy"] is None:
         return f"{own} Nothing was held out."
     held_out = metrics["held_out_accuracy"]
-    return f"A twin, on rows that it had not seen: accuracy {held_out:.4f}. {own}"
+    return f"Twins, on rows that they had not seen: accuracy {held_out:.4f}. {own}"
 
 
 def _calibrated(calibration: dict[str, Any]) -> str:

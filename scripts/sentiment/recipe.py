@@ -35,7 +35,7 @@ class Recipe:
     max_tokens : int
         Longer texts are cut there.
     temperature : bool
-        Whether confidences are calibrated, which takes as long again as the training.
+        Whether confidences are calibrated, which takes two more trainings.
     """
 
     seed: int = 0

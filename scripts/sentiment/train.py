@@ -24,8 +24,8 @@ Name                       Regex
 =========================  ======================================
 
 ``train:loss`` is the weighted cross-entropy (nats) after each epoch of the model that is
-delivered, ``train:accuracy`` that model's on its own rows. The ``dev`` figures are those of a twin
-on rows that it had not seen; see `fitting`.
+delivered, ``train:accuracy`` that model's on its own rows. The ``dev`` figures are those of twins
+on rows that they had not seen; see `fitting`.
 
 The model folder is described in `model_folder`.
 """
