@@ -10,13 +10,14 @@ from typing import Any
 from local_sagemaker import daemon
 from local_sagemaker.botocore_plugin import redirect_without_plugins
 from local_sagemaker.client_caches import forget_clients, forget_models
+from local_sagemaker.control import ask
 from local_sagemaker.faults.client import FaultClient
 from local_sagemaker.faults.words import describe
 from local_sagemaker.home import Home, HomeError, ServerInfo
 from local_sagemaker.jumpstart import client
 from local_sagemaker.jumpstart.entry import INSTANCE_TYPE, Entry, check_task
 from local_sagemaker.jumpstart.published import PublishedModel
-from local_sagemaker.settings import misleading
+from local_sagemaker.settings import ACCOUNT, REGION, misleading
 
 
 class LocalSageMaker:
@@ -110,6 +111,33 @@ class LocalSageMaker:
     def status(self) -> dict[str, Any]:
         """Return the server's state: its jobs, endpoints, and where it keeps them."""
         return daemon.status(self._running())
+
+    def grant_quota(
+        self, quota: str, value: float, *, account: str = ACCOUNT, region: str = REGION
+    ) -> dict[str, Any]:
+        """Set a service quota of an account, as AWS does when it approves a request.
+
+        Parameters
+        ----------
+        quota
+            Its name, as ``ml.g5.xlarge for endpoint usage``, or its code.
+        value
+            The new value.
+        account, region
+            Whose and where.
+
+        Returns
+        -------
+        dict
+            ``name``, ``code``, ``value`` and how many requests were ``approved``.
+
+        Raises
+        ------
+        ControlError
+            When there is no such quota, or the value is none.
+        """
+        asked = {"account": account, "region": region, "quota": quota, "value": value}
+        return ask(self._running(), "POST", "/_local/quotas", asked)
 
     def publish_model(
         self,

@@ -41,6 +41,8 @@ class Neighbours:
     ----------
     endpoint_metrics
         Takes down what endpoints measure.
+    quotas
+        Of all accounts.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Neighbours:
         self._buckets = buckets
         self._metrics = MetricStore(database)
         self._schedules = Schedules(resources.records)
+        self.quotas = Quotas(database)
         self.endpoint_metrics = EndpointMetrics(self._metrics)
 
     def json(self) -> dict[str, JsonDispatcher]:
@@ -80,7 +83,7 @@ class Neighbours:
             "ResourceGroupsTaggingAPI_20170126": _json(
                 "resourcegroupstaggingapi", tagging.operations()
             ),
-            "ServiceQuotasV20190624": _json("service-quotas", Quotas().operations()),
+            "ServiceQuotasV20190624": _json("service-quotas", self.quotas.operations()),
         }
 
     def query(self) -> dict[str, QueryDispatcher]:

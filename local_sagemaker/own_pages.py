@@ -1,4 +1,4 @@
-"""The server's own pages below ``/_local/``, for the command line: state, faults, models, tree.
+"""The server's own pages below ``/_local/``: state, faults, models, tree, quotas.
 
 They are opened by the token that the server writes into its home, not by AWS keys. It must not
 know what a state is made of, nor what a fault does.
@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from local_sagemaker.faults.catalog import FaultRefused
 from local_sagemaker.faults.rules import Faults
+from local_sagemaker.quotas import QuotaRefused, Quotas
 
 PREFIX = "/_local/"
 _FAULTS = "/_local/faults"
@@ -37,6 +38,8 @@ class OwnPages:
         Makes the readable tree of S3 objects anew; returns what it holds, or raises `OSError`.
     models
         Answers requests about the hub's models.
+    quotas
+        Those of all accounts.
     """
 
     def __init__(
@@ -46,12 +49,14 @@ class OwnPages:
         faults: Faults,
         make_tree: Callable[[], dict[str, Any]],
         models: Callable[[Request], Awaitable[Response]],
+        quotas: Quotas,
     ) -> None:
         self._expected = f"Bearer {token}".encode()
         self._status = status
         self._faults = faults
         self._make_tree = make_tree
         self._models = models
+        self._quotas = quotas
 
     async def __call__(self, request: Request, path: str) -> Response:
         """Answer one request.
@@ -73,11 +78,24 @@ class OwnPages:
                 return JSONResponse(await run_in_threadpool(self._make_tree))
             except OSError as error:
                 return _message(400, f"the tree cannot be written: {error}")
+        if path == "/_local/quotas" and request.method == "POST":
+            return await self._grant(request)
         if path == _MODELS:
             return await self._models(request)
         if path == _FAULTS or path.startswith(f"{_FAULTS}/"):
             return await self._of_faults(request, path.removeprefix(_FAULTS).removeprefix("/"))
         return _message(404, f"There is no {request.method} {path}.")
+
+    async def _grant(self, request: Request) -> Response:
+        try:
+            asked = await _asked(request)
+            names = ("account", "region", "quota")
+            account, region, quota = (str(asked.get(name, "")) for name in names)
+            value = float(asked.get("value", "nan"))
+            granted = await run_in_threadpool(self._quotas.grant, account, region, quota, value)
+        except (FaultRefused, QuotaRefused, TypeError, ValueError) as error:
+            return _message(400, str(error))
+        return JSONResponse(granted)
 
     async def _of_faults(self, request: Request, identifier: str) -> Response:
         faults = self._faults
@@ -103,15 +121,15 @@ async def _asked(request: Request) -> dict[str, Any]:
     async for chunk in request.stream():
         body += chunk
         if len(body) > _MAX_BODY:
-            raise FaultRefused("what describes the fault is too long")
+            raise FaultRefused("what describes it is too long")
     try:
         asked = json.loads(body)
         # What is kept must be tellable again: a lone surrogate is JSON and no text.
         json.dumps(asked, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise FaultRefused(f"what describes the fault is not JSON: {error}") from error
+        raise FaultRefused(f"what describes it is not JSON: {error}") from error
     if not isinstance(asked, dict):
-        raise FaultRefused("what describes the fault must be a JSON object")
+        raise FaultRefused("what describes it must be a JSON object")
     return asked
 
 

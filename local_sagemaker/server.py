@@ -203,6 +203,7 @@ class Server:
                 self.faults,
                 lambda: self.tree.rebuild().to_dict(),
                 JumpStartPages(self.catalog, self.settings.region),
+                self.neighbours.quotas,
             ),
             faults=self.faults,
             observer=Observer(self.request_log, self.requests),

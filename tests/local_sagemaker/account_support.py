@@ -10,9 +10,11 @@ from functools import cached_property
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 _NUMBERS = itertools.count(300_000_000_000)
+_LOADER = botocore.session.Session().get_component("data_loader")
 _CONFIG = Config(max_pool_connections=32)
 IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/some:image"
 # One round of `fill` makes these kinds; the endpoint that is created fails at once.
@@ -63,7 +65,11 @@ def new_account(number: str | None = None) -> TestAccount:
     key = boto3.client("sts").assume_role(
         RoleArn=f"arn:aws:iam::{number}:role/Instructor", RoleSessionName="test"
     )["Credentials"]
+    shared = botocore.session.Session()
+    # Each session would read the service models anew, which takes longer than all requests.
+    shared.register_component("data_loader", _LOADER)
     session = boto3.Session(
+        botocore_session=shared,
         aws_access_key_id=key["AccessKeyId"],
         aws_secret_access_key=key["SecretAccessKey"],
         aws_session_token=key["SessionToken"],
