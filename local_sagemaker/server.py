@@ -155,7 +155,9 @@ class Server:
         routes = Routes()
         self.asynchronous = AsyncInference(AsyncRequests(self.database), self.objects, routes)
         self.runtime = Runtime(routes, self.asynchronous)
-        deployments = Deployments(self.containers, self.objects, self.logs)
+        deployments = Deployments(
+            self.containers, self.objects, self.logs, settings.serverless_idle_seconds
+        )
         deployments.statistics.watch(self.neighbours.endpoint_metrics)
         self.endpoints = Endpoints(
             self.resources,

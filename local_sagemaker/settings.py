@@ -14,6 +14,9 @@ from local_sagemaker.identity import Credentials
 
 ACCOUNT = "111122223333"
 REGION = "us-east-1"
+IDLE_SECONDS = 300.0
+"""How long the processes of a serverless endpoint wait for another request before they leave."""
+_IDLE_VARIABLE = "LOCAL_SAGEMAKER_SERVERLESS_IDLE_SECONDS"
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,9 @@ class Settings:
     answers_to_account
         Whether answers of human review go to the S3 of the AWS account whose credentials are in
         the server's environment, and not to the server's own.
+    serverless_idle_seconds
+        After how long without a request the processes of a serverless endpoint leave;
+        ``$LOCAL_SAGEMAKER_SERVERLESS_IDLE_SECONDS`` or five minutes.
     """
 
     home: Path
@@ -94,6 +100,7 @@ class Settings:
     max_jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     portal_hosts: tuple[str, ...] = ()
     answers_to_account: bool = False
+    serverless_idle_seconds: float = field(default_factory=lambda: _idle_seconds(os.environ))
 
     @property
     def url(self) -> str:
@@ -135,6 +142,17 @@ def client_environment(
     }
     no_proxy = _no_proxy(f"{os.environ.get('NO_PROXY', '')},{os.environ.get('no_proxy', '')}")
     return environment | {"NO_PROXY": no_proxy, "no_proxy": no_proxy}
+
+
+def _idle_seconds(environment: Mapping[str, str]) -> float:
+    text = environment.get(_IDLE_VARIABLE) or str(IDLE_SECONDS)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"{_IDLE_VARIABLE} is {text!r}: set it to a number of seconds above 0.")
+    return seconds
 
 
 def misleading(environment: Mapping[str, str]) -> list[str]:

@@ -9,11 +9,16 @@ from botocore.exceptions import ClientError
 
 from workshop_utils.endpoints import Endpoint, EndpointFailed, settled
 from workshop_utils.hosting import Hosting
+from workshop_utils.lifetimes import renew
+from workshop_utils.marks import HOURS, expiry_tag
 from workshop_utils.model_registry import ModelVersion
+from workshop_utils.serverless import choose
 from workshop_utils.session import PREFIX, Session
 
 
-def deploy_version(version: ModelVersion, name: str, hosting: Hosting | None = None) -> Endpoint:
+def deploy_version(
+    version: ModelVersion, name: str, hosting: Hosting | None = None, *, hours: float = HOURS
+) -> Endpoint:
     """Serve a version of the registry under a name that stays; wait until it does.
 
     The first call makes the endpoint. Later ones update it: new machines come up with the new
@@ -27,7 +32,10 @@ def deploy_version(version: ModelVersion, name: str, hosting: Hosting | None = N
     name
         Of the endpoint, without the workshop's prefix.
     hosting
-        What it runs on; one instance of the default type if None.
+        What it runs on. If None, what the endpoint runs on already; a new one is serverless if
+        the version fits, and one instance of the default type otherwise.
+    hours
+        How long it is needed; see `endpoints.deploy`.
 
     Raises
     ------
@@ -39,32 +47,40 @@ def deploy_version(version: ModelVersion, name: str, hosting: Hosting | None = N
             f"Version {version.number} is {version.approval}: only what somebody has approved is "
             "deployed. `version.decide('Approved', 'why')` approves it."
         )
-    session, chosen = version.session, hosting or Hosting()
+    session = version.session
     endpoint = Endpoint(session, f"{PREFIX}-{name}")
-    wanted = f"{version.arn} {version.created} {chosen}"
+    wanted = f"{version.arn} {version.created} {hosting}"
     digest = hashlib.sha256(wanted.encode()).hexdigest()[:10]
     # The configuration and the model are named alike, after what they are made of.
     part = f"{endpoint.name}-v{version.number}-{digest}"
     status = settled(endpoint)
     if status == "InService" and _configuration(endpoint) == part:
         print(f"Endpoint {endpoint.name} serves version {version.number} already")
+        renew(session, endpoint.name, hours)
         return endpoint
     if status not in (None, "InService"):
         # It never came up, so there is nothing to keep alive.
         withdraw(endpoint)
         status = None
     try:
-        _make(session, part, version, chosen)
-        _put(endpoint, part, new=status is None)
+        marks = [*session.tags, expiry_tag(hours)]
+        _make_model(session, part, version, marks)
+        chosen = hosting or _hosting(endpoint, part, new=status is None)
+        session.client("sagemaker").create_endpoint_config(
+            **chosen.configuration(part, part, marks)
+        )
+        _put(endpoint, part, marks, new=status is None)
     except ClientError as error:
         raise EndpointFailed(
             f"{endpoint.name} was refused: {error}. With ResourceLimitExceeded, ask for a higher "
-            f"quota of '{chosen.instance_type} for endpoint usage', or pass another hosting."
+            f"quota of '{(hosting or Hosting()).instance_type} for endpoint usage', or pass "
+            "another hosting."
         ) from error
     _check(endpoint, part, settled(endpoint))
     for old in _parts(endpoint):
         if old != part:
             _remove(session, old)
+    renew(session, endpoint.name, hours)
     print(f"Endpoint {endpoint.name} serves version {version.number}")
     return endpoint
 
@@ -88,7 +104,9 @@ def withdraw(endpoint: Endpoint) -> None:
         _remove(endpoint.session, part)
 
 
-def _make(session: Session, part: str, version: ModelVersion, hosting: Hosting) -> None:
+def _make_model(
+    session: Session, part: str, version: ModelVersion, marks: list[dict[str, str]]
+) -> None:
     client = session.client("sagemaker")
     # A call that was interrupted may have left either.
     _remove(session, part)
@@ -96,17 +114,26 @@ def _make(session: Session, part: str, version: ModelVersion, hosting: Hosting) 
         ModelName=part,
         PrimaryContainer={"ModelPackageName": version.arn},
         ExecutionRoleArn=session.role,
-        Tags=session.tags,
+        Tags=marks,
     )
-    client.create_endpoint_config(**hosting.configuration(part, part, session.tags))
 
 
-def _put(endpoint: Endpoint, part: str, *, new: bool) -> None:
+def _hosting(endpoint: Endpoint, model: str, *, new: bool) -> Hosting:
+    # The service makes no serverless endpoint of one with machines.
+    machines = not new and not _serverless(endpoint)
+    return Hosting(serverless=choose(endpoint.session, model, False if machines else None))
+
+
+def _serverless(endpoint: Endpoint) -> bool:
+    client = endpoint.session.client("sagemaker")
+    variants = client.describe_endpoint(EndpointName=endpoint.name)["ProductionVariants"]
+    return all("CurrentServerlessConfig" in variant for variant in variants)
+
+
+def _put(endpoint: Endpoint, part: str, marks: list[dict[str, str]], *, new: bool) -> None:
     client = endpoint.session.client("sagemaker")
     if new:
-        client.create_endpoint(
-            EndpointName=endpoint.name, EndpointConfigName=part, Tags=endpoint.session.tags
-        )
+        client.create_endpoint(EndpointName=endpoint.name, EndpointConfigName=part, Tags=marks)
     else:
         client.update_endpoint(EndpointName=endpoint.name, EndpointConfigName=part)
 

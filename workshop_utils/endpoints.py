@@ -15,6 +15,9 @@ from botocore.exceptions import ClientError
 from workshop_utils import instances
 from workshop_utils.display import card
 from workshop_utils.hosting import EndpointFailed, Hosting, Serverless, inference_image
+from workshop_utils.lifetimes import renew
+from workshop_utils.marks import HOURS, expiry_tag
+from workshop_utils.serverless import choose as choose_serverless
 from workshop_utils.session import PREFIX, Session
 
 __all__ = [
@@ -140,9 +143,11 @@ def deploy(
     session: Session,
     model_data: str | None,
     *,
-    instance_type: str = instances.CPU,
+    instance_type: str | None = None,
+    serverless: Serverless | bool | None = None,
     environment: Mapping[str, str] | None = None,
     name: str = "few-shot",
+    hours: float = HOURS,
 ) -> Endpoint:
     """Put a model behind an endpoint, and wait until it answers.
 
@@ -156,11 +161,18 @@ def deploy(
         S3 URI of a ``model.tar.gz`` with ``code/inference.py`` in it; None for a container that
         fetches the model its variable ``HF_MODEL_ID`` names, and needs no script.
     instance_type
-        What serves it; billed from now until `Endpoint.delete`.
+        What serves it; billed from now until `Endpoint.delete`. If None, and it comes to
+        machines, the workshop's type for CPUs.
+    serverless
+        True, or a size, for an endpoint without machines of its own, and False for one with
+        them. If None, a model that fits gets a serverless one, unless an instance type is given;
+        see `workshop_utils.serverless.choose`.
     environment
         Variables for the container.
     name
         Part of the endpoint's name.
+    hours
+        How long it is needed; ``cleanup --expired`` deletes it afterwards. Each call begins anew.
 
     Raises
     ------
@@ -171,27 +183,32 @@ def deploy(
     from sagemaker.core.shapes import ContainerDefinition, Tag
 
     # The name follows from what is deployed, so a second call finds what the first one made.
-    wanted = f"{model_data} {instance_type} {sorted((environment or {}).items())}"
+    wanted = f"{model_data} {instance_type} {serverless} {sorted((environment or {}).items())}"
     digest = hashlib.sha256(wanted.encode()).hexdigest()[:10]
     endpoint = Endpoint(session, f"{PREFIX}-{name}-{digest}")
     if in_service(endpoint):
+        renew(session, endpoint.name, hours)
         return endpoint
     # A start that was interrupted may have left a configuration or a model.
     endpoint.delete()
+    machine = instance_type or instances.CPU
+    marks = [*session.tags, expiry_tag(hours)]
     script = {"SAGEMAKER_PROGRAM": "inference.py"} if model_data else {}
     Model.create(
         model_name=endpoint.name,
         primary_container=ContainerDefinition(
-            image=inference_image(session.region, instance_type),
+            image=inference_image(session.region, machine),
             environment=script | dict(environment or {}),
             **({"model_data_url": model_data} if model_data else {}),
         ),
         execution_role_arn=session.role,
-        tags=[Tag(key=tag["Key"], value=tag["Value"]) for tag in session.tags],
+        tags=[Tag(key=tag["Key"], value=tag["Value"]) for tag in marks],
         session=session.boto,
         region=session.region,
     )
-    serve(endpoint, Hosting(instance_type))
+    asked = False if serverless is None and instance_type is not None else serverless
+    chosen = choose_serverless(session, endpoint.name, asked)
+    serve(endpoint, Hosting(machine, serverless=chosen), marks)
     return endpoint
 
 
@@ -218,7 +235,7 @@ def serve(
     hosting
         What it runs on.
     tags
-        Those of the session if None.
+        Those of the session, and when it expires, if None.
 
     Raises
     ------
@@ -228,7 +245,8 @@ def serve(
     session = endpoint.session
     # Not through the SDK's resources: theirs spell MemorySizeInMB as the service does not know it.
     client = session.client("sagemaker")
-    marks = [dict(tag) for tag in (session.tags if tags is None else tags)]
+    default = [*session.tags, expiry_tag()]
+    marks = [dict(tag) for tag in (default if tags is None else tags)]
     try:
         client.create_endpoint_config(**hosting.configuration(endpoint.name, endpoint.name, marks))
         client.create_endpoint(

@@ -58,13 +58,14 @@ class Serverless:
     Attributes
     ----------
     memory_mb
-        1024 to 6144, in steps of 1024.
+        1024 to 6144, in steps of 1024. New accounts may have less than the most.
     max_concurrency
-        Requests at once, 1 to 200.
+        Requests at once, 1 to 200; further ones are throttled. The serverless endpoints of an
+        account and region share a quota.
     """
 
-    memory_mb: int = 6144
-    max_concurrency: int = 1
+    memory_mb: int = 3072
+    max_concurrency: int = 4
 
 
 @dataclass(frozen=True)

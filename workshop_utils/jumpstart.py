@@ -14,6 +14,9 @@ from workshop_utils import endpoints, instances
 from workshop_utils.display import card
 from workshop_utils.endpoints import Endpoint, Hosting, Serverless
 from workshop_utils.hub_models import HubModel, JumpStartError, describe
+from workshop_utils.lifetimes import renew
+from workshop_utils.marks import HOURS, expiry_tag
+from workshop_utils.serverless import choose as choose_serverless
 from workshop_utils.session import PREFIX, Session
 
 ZERO_SHOT_TASK = "zstc"
@@ -67,11 +70,6 @@ class Security:
                 "A VPC needs both subnets and security_groups: SageMaker puts the containers into "
                 "the ones and applies the others to them."
             )
-
-    @property
-    def needs_instances(self) -> bool:
-        """Whether a serverless endpoint cannot have it."""
-        return bool(self.subnets) or self.network_isolation
 
 
 @dataclass(frozen=True)
@@ -190,11 +188,16 @@ def build(
 
 
 def deploy(
-    model: Model, *, instance_count: int = 1, serverless: Serverless | None = None
+    model: Model,
+    *,
+    instance_count: int = 1,
+    serverless: Serverless | bool | None = None,
+    hours: float = HOURS,
 ) -> Endpoint:
     """Put a model behind an endpoint, and wait until it answers.
 
-    A second call returns the endpoint that is there. It is billed until it is deleted.
+    A second call returns the endpoint that is there. With machines it is billed until it is
+    deleted.
 
     Parameters
     ----------
@@ -203,8 +206,12 @@ def deploy(
     instance_count
         How many machines share the requests.
     serverless
-        Asks for a serverless endpoint. A model in a VPC or without network gets machines all the
-        same, because serverless endpoints cannot have either; a line says so.
+        True, or a size, for a serverless endpoint, False for one with machines. If None, a model
+        that fits gets one, unless several machines are asked for. A model in a VPC, without
+        network, for GPUs, or whose data lies in S3 unpacked gets machines all the same, because
+        serverless endpoints can have none of it; a line says so.
+    hours
+        How long it is needed; see `endpoints.deploy`.
 
     Raises
     ------
@@ -215,26 +222,25 @@ def deploy(
     """
     endpoint = model.endpoint
     if endpoints.in_service(endpoint):
+        renew(model.session, endpoint.name, hours)
         return endpoint
     # A start that was interrupted may have left something.
     endpoint.withdraw()
-    if serverless is not None and model.security.needs_instances:
-        print(
-            f"An instance endpoint on {model.instance_type} instead of a serverless one: those "
-            "have neither a VPC nor network isolation."
-        )
-        serverless = None
-    if serverless is None:
+    several = serverless is None and instance_count > 1
+    chosen = choose_serverless(model.session, model.name, False if several else serverless)
+    if chosen is None:
         instances.require(model.session, model.instance_type, "endpoint", instance_count)
     hosting = Hosting(
         instance_type=model.instance_type,
         instance_count=instance_count,
-        serverless=serverless,
+        serverless=chosen,
         kms_key=model.security.kms_key,
         startup_seconds=model.about.startup_seconds or Hosting.startup_seconds,
         download_seconds=model.about.download_seconds,
     )
-    endpoints.serve(endpoint, hosting, model.tags)
+    endpoints.serve(endpoint, hosting, [*model.tags, expiry_tag(hours)])
+    # Its model is older: it may have been built for a batch.
+    renew(model.session, endpoint.name, hours)
     return endpoint
 
 

@@ -63,11 +63,18 @@ def _endpoints(endpoints: list[dict[str, Any]], now: float) -> Iterator[str]:
             figures = f"{variant['invocations']} requests, {errors}"
             if latency["p50"] is not None:
                 figures += f", p50 {latency['p50']:.1f} ms, p95 {latency['p95']:.1f} ms"
-            processes = f"{variant['processes']}/{variant['processes_wanted']} up"
+            processes = _processes(variant)
             yield f"    {variant['variant']:<16} {processes}, {figures}"
             if variant["trouble"]:
                 yield f"      {variant['trouble']}"
     yield from more
+
+
+def _processes(variant: dict[str, Any]) -> str:
+    if not variant["serverless"]:
+        return f"{variant['processes']}/{variant['processes_wanted']} up"
+    state = f"{variant['processes']} awake" if variant["processes"] else "asleep"
+    return f"serverless, {state}, {variant['cold_starts']} cold starts"
 
 
 def _review(review: dict[str, Any]) -> Iterator[str]:

@@ -39,7 +39,7 @@ def shortened(reason: str) -> str:
 def statistics_of(record: Record, route: Route | None) -> dict[str, Any]:
     """Return how an endpoint does, as ``status`` shows it; see `Endpoints.statistics`."""
     plan = EndpointPlan.of(record)
-    wanted = {variant.name: variant.processes for variant in plan.variants}
+    wanted = {variant.name: variant.extent[0] for variant in plan.variants}
     return {
         "account": record.key.account,
         "region": record.key.region,
@@ -51,6 +51,7 @@ def statistics_of(record: Record, route: Route | None) -> dict[str, Any]:
             {
                 "variant": variant.name,
                 "weight": variant.weight,
+                "serverless": variant.max_concurrency is not None,
                 "processes": variant.fleet.size,
                 "processes_wanted": wanted.get(variant.name, variant.fleet.size),
                 "replaced": variant.fleet.replaced,

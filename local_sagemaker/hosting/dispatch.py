@@ -10,11 +10,17 @@ from http import HTTPStatus
 
 from local_sagemaker.errors import AWSError
 from local_sagemaker.hosting.fleet import Fleet
-from local_sagemaker.hosting.invocation import TIMED_OUT, Invocation, model_error
+from local_sagemaker.hosting.invocation import NOT_READY, TIMED_OUT, Invocation, model_error
 from local_sagemaker.hosting.route_key import RouteKey
 from local_sagemaker.hosting.routes import Route, Routes, Variant
 from local_sagemaker.hosting.unix_http import HTTPAnswer, Parts
-from local_sagemaker.hosting.waiting import FleetClosed, HangUp, InvocationTimeout, WorkerDied
+from local_sagemaker.hosting.waiting import (
+    FleetClosed,
+    HangUp,
+    InvocationTimeout,
+    NotReady,
+    WorkerDied,
+)
 from local_sagemaker.serving.errors import INTERNAL_SERVER, error_body
 
 _RETURN_POLL = 0.05
@@ -112,6 +118,10 @@ class Dispatch:
             return await variant.fleet.invoke(
                 invocation.headers, invocation.body, timeout=timeout, gone=gone, parts=parts
             )
+        except NotReady:
+            raise AWSError(
+                "ModelNotReadyException", NOT_READY, HTTPStatus.TOO_MANY_REQUESTS
+            ) from None
         except InvocationTimeout:
             raise model_error(invocation.key, 0, TIMED_OUT) from None
         except WorkerDied as error:
@@ -144,7 +154,7 @@ class Dispatch:
             return
         now = self._concurrent.get(variant.fleet, 0)
         if now >= variant.max_concurrency:
-            raise AWSError("ThrottlingException", "Rate exceeded", 429)
+            raise AWSError("ThrottlingException", "Rate exceeded", 400)
         self._concurrent[variant.fleet] = now + 1
 
     def _leave(self, variant: Variant) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from local_sagemaker.errors import validation_exception
+from local_sagemaker.hosting import serverless
 from local_sagemaker.hosting.async_plan import AsyncPlan
 from local_sagemaker.hosting.models import model_source
 from local_sagemaker.hosting.variants import VariantPlan, retained
@@ -106,6 +107,11 @@ class EndpointPlan:
             "asynchronous": asdict(self.asynchronous) if self.asynchronous else None,
         }
 
+    @property
+    def serverless(self) -> dict[str, dict[str, Any]]:
+        """The ServerlessConfig of each serverless variant, by the variant's name."""
+        return {plan.name: plan.serverless for plan in self.variants if plan.serverless}
+
     def retaining(
         self, current: "EndpointPlan", excluded: Sequence[dict[str, Any]]
     ) -> "EndpointPlan":
@@ -126,6 +132,10 @@ class EndpointPlan:
                 f"The endpoint {endpoint} has no production variant {', '.join(sorted(unknown))}."
             )
         for name, item in wanted.items():
+            if "DesiredInstanceCount" in item and name in self.serverless:
+                raise validation_exception(
+                    f"The production variant {name} is serverless: it has no instances to count."
+                )
             if item.get("DesiredInstanceCount") == 0:
                 raise validation_exception(
                     f"DesiredInstanceCount of the variant {name} is 0: a variant needs an "
@@ -150,6 +160,9 @@ def _variant(resources: Resources, caller: Caller, variant: dict[str, Any]) -> V
             "no model, as variants for inference components do. Use AWS for it."
         )
     model = resources.get(caller, "Model", variant["ModelName"])
+    if variant.get("ServerlessConfig"):
+        # Another one than when the configuration was made may have the name now.
+        serverless.check_model(variant["VariantName"], model.body)
 
     def package(name: str) -> dict[str, Any]:
         return resources.get(caller, "ModelPackage", name).body

@@ -25,6 +25,7 @@ from local_sagemaker.hosting.fleet import Fleet
 from local_sagemaker.hosting.generations import Generations
 from local_sagemaker.hosting.route_key import RouteKey
 from local_sagemaker.hosting.routes import Route, Routes
+from local_sagemaker.hosting.serverless import check_conversion
 from local_sagemaker.hosting.workers import WorkerFailed
 from local_sagemaker.identity import Caller
 from local_sagemaker.operations import Handler, Shortage, no_shortage
@@ -104,6 +105,10 @@ class Endpoints:
         if deployment is None and params.get("RetainDeploymentConfig"):
             deployment = EndpointPlan.of(current).deployment
         plan = replace(plan, deployment=deployment)
+        before = EndpointPlan.of(current)
+        check_conversion(
+            name, [v.serverless for v in before.variants], [v.serverless for v in plan.variants]
+        )
         record = self._begin(caller, name, "Updating", wanted=plan)
         shortage = self._shortage(caller, "UpdateEndpoint", params)
         if shortage is None:
@@ -173,9 +178,16 @@ class Endpoints:
             self._threads.add(thread)
         thread.start()
 
-    def _bring_up(self, key: Key, plan: EndpointPlan, update_failed: str | None = None) -> None:
+    def _bring_up(
+        self,
+        key: Key,
+        plan: EndpointPlan,
+        update_failed: str | None = None,
+        *,
+        proven: bool = False,
+    ) -> None:
         try:
-            route = self._start(key, plan)
+            route = self._start(key, plan, proven=proven)
         except DeploymentFailed as error:
             self._fail(key, str(error))
             return
@@ -186,7 +198,7 @@ class Endpoints:
         try:
             reason = None if wanted is None else self._finish_update(key, wanted)
             if wanted is None or reason is not None:
-                self._bring_up(key, plan, reason)
+                self._bring_up(key, plan, reason, proven=True)
         finally:
             self._routes.no_longer_expect(_route_key(key))
 
@@ -219,7 +231,7 @@ class Endpoints:
         if current is None:
             raise RuntimeError(f"the endpoint {key.name} is in service and has no route")
         pairs = list(zip(current.variants, plan.variants, strict=True))
-        sizes = [variant.fleet.size for variant in current.variants]
+        extents = [variant.fleet.extent for variant in current.variants]
         # Weights need not wait for the capacities.
         weighted = [
             replace(
@@ -234,11 +246,11 @@ class Endpoints:
         self._routes.put(_route_key(key), route)
         try:
             for variant, wanted in pairs:
-                variant.fleet.resize(wanted.processes)
+                variant.fleet.resize(*wanted.extent)
         except WorkerFailed as error:
             self._routes.put(_route_key(key), current)
-            for variant, size in zip(current.variants, sizes, strict=True):
-                variant.fleet.resize(size)
+            for variant, extent in zip(current.variants, extents, strict=True):
+                variant.fleet.resize(*extent)
             self._roll_back(key, f"The endpoint could not be scaled: {error}")
             return
         self._settle(key, plan, route)
@@ -249,7 +261,7 @@ class Endpoints:
         self._deployments.statistics.forget(_route_key(key))
         self._write_down(key, lambda: self._records.delete(key))
 
-    def _start(self, key: Key, plan: EndpointPlan) -> Route:
+    def _start(self, key: Key, plan: EndpointPlan, *, proven: bool = False) -> Route:
         """Start a generation; one that does not come up leaves nothing behind."""
         route_key = _route_key(key)
         started: list[Fleet] = []
@@ -259,7 +271,9 @@ class Endpoints:
             self._generations.add(route_key, deployed)
 
         try:
-            return self._deployments.start(route_key, plan, note, lambda: self._note_condition(key))
+            return self._deployments.start(
+                route_key, plan, note, lambda: self._note_condition(key), proven=proven
+            )
         except DeploymentFailed:
             self._generations.stop(route_key, started)
             raise
@@ -344,7 +358,8 @@ class Endpoints:
         list of dict
             ``account``, ``region``, ``endpoint``, ``status``, ``created`` (seconds since the
             epoch), ``config`` and ``variants``: of each ``variant``, ``weight``, ``processes``
-            that serve and ``processes_wanted``, how many were ``replaced`` because they died,
+            that serve and ``processes_wanted`` (0 where they come with requests: ``serverless``),
+            how many were ``replaced`` because they died,
             ``queued``, ``trouble`` (None, or why no process serves), and
             `VariantStatistics.to_dict`. No variants where nothing serves.
         """

@@ -26,6 +26,11 @@ TIMED_OUT = (
     "Your invocation timed out while waiting for a response from container primary. Review the "
     "latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
 )
+# ModelNotReadyException's meaning in botocore's model; the service's own words are not known.
+NOT_READY = (
+    "The resources of this serverless endpoint variant are still being provisioned: its process "
+    "has not started in time. Wait and try your request again."
+)
 _MAX_ATTRIBUTES = 1024  # CustomAttributesHeader in botocore's model
 _PATH = re.compile(rf"/endpoints/([^/]+)/({INVOKE}|{ASYNC}|{STREAM})")
 # What the container gets to see of a request; AWS strips everything else.

@@ -61,6 +61,13 @@ class Watcher(Protocol):
     def answered(self, key: RouteKey, variant: str, status: int, seconds: float) -> None:
         """Take note of an answer; see `VariantStatistics.end`."""
 
+    def set_up(self, key: RouteKey, variant: str, seconds: float) -> None:
+        """Take note of a start that requests waited for."""
+
+
+def _no_setup(seconds: float) -> None:
+    del seconds
+
 
 def _unwatched(status: int, seconds: float) -> None:
     del status, seconds
@@ -74,15 +81,20 @@ class VariantStatistics:
     ----------
     on_answer
         Called with the status and the seconds of each request that is counted.
+    on_setup
+        Called with the seconds of each start that requests waited for.
     """
 
     on_answer: Callable[[int, float], None] = _unwatched
+    on_setup: Callable[[float], None] = _no_setup
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _latency: Histogram = field(default_factory=Histogram)
     _invocations: int = 0
     _client_errors: int = 0
     _server_errors: int = 0
     _in_flight: int = 0
+    _cold_starts: int = 0
+    _setup: Histogram = field(default_factory=Histogram)
 
     def begin(self) -> None:
         """Note a request that was accepted for this variant."""
@@ -112,9 +124,17 @@ class VariantStatistics:
                 self._server_errors += 1
         self.on_answer(status, seconds)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as ``status`` shows it; latencies are in milliseconds, None without any."""
+    def cold_start(self, seconds: float) -> None:
+        """Note that requests waited for a process to start, and how long it took to start."""
         with self._lock:
+            self._cold_starts += 1
+            self._setup.add(seconds)
+        self.on_setup(seconds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as ``status`` shows it; durations are in milliseconds, None without any."""
+        with self._lock:
+            setup = {"p50": self._setup.quantile(0.5), "max": self._setup.longest}
             latency = {name: self._latency.quantile(share) for name, share in _QUANTILES.items()}
             latency["max"] = self._latency.longest
             return {
@@ -122,11 +142,17 @@ class VariantStatistics:
                 "errors_4xx": self._client_errors,
                 "errors_5xx": self._server_errors,
                 "in_flight": self._in_flight,
-                "latency_ms": {
-                    name: None if seconds is None else round(seconds * 1000, 3)
-                    for name, seconds in latency.items()
-                },
+                "latency_ms": _milliseconds(latency),
+                "cold_starts": self._cold_starts,
+                "cold_start_ms": _milliseconds(setup),
             }
+
+
+def _milliseconds(durations: dict[str, float | None]) -> dict[str, float | None]:
+    return {
+        name: None if seconds is None else round(seconds * 1000, 3)
+        for name, seconds in durations.items()
+    }
 
 
 class Statistics:
@@ -148,7 +174,10 @@ class Statistics:
             if variant not in variants:
                 watcher = self._watcher
                 variants[variant] = (
-                    VariantStatistics(partial(watcher.answered, key, variant))
+                    VariantStatistics(
+                        partial(watcher.answered, key, variant),
+                        partial(watcher.set_up, key, variant),
+                    )
                     if watcher
                     else VariantStatistics()
                 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from local_sagemaker.containers.machine import usable_cores
 from local_sagemaker.hosting.models import ModelSource
+from local_sagemaker.hosting.serverless import check_update
 
 MEGABYTE = 1024 * 1024
 # AWS's developer guide: 6 MB and 4 MB per request, and four minutes until a container is healthy.
@@ -71,7 +72,7 @@ class VariantPlan:
 
     @property
     def wanted_processes(self) -> int:
-        """How many processes it would be without this machine's limit."""
+        """How many processes it would be without this machine's limit; at once, if serverless."""
         if self.max_concurrency is not None:
             return self.max_concurrency
         return self.instances * self.source.positive("SAGEMAKER_MODEL_SERVER_WORKERS", 1)
@@ -80,6 +81,13 @@ class VariantPlan:
     def processes(self) -> int:
         """How many processes serve it on this machine."""
         return min(self.wanted_processes, MAX_PROCESSES)
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """How many processes there are at least and at most; differs for a serverless variant."""
+        if self.serverless is None:
+            return self.processes, self.processes
+        return min(self.serverless.get("ProvisionedConcurrency", 0), self.processes), self.processes
 
     @property
     def max_payload(self) -> int:
@@ -96,6 +104,7 @@ class VariantPlan:
         serverless = self.serverless
         if serverless is not None and "ServerlessUpdateConfig" in wanted:
             serverless = serverless | wanted["ServerlessUpdateConfig"]
+            check_update(serverless)
         return replace(
             self,
             weight=wanted.get("DesiredWeight", self.weight),

@@ -27,6 +27,10 @@ class InvocationTimeout(Exception):
     """There was no answer in time."""
 
 
+class NotReady(InvocationTimeout):
+    """There was no answer in time, because a process is still being started."""
+
+
 class ClientGone(Exception):
     """The client hung up before its request was sent to a process."""
 

@@ -85,6 +85,8 @@ class Worker:
         Where its lines go.
     started_in, start_cost
         Seconds until it served, and the seconds of processor time that this took; 0 before.
+    idle_since
+        When it last became idle, in monotonic time; its crew's to set.
     """
 
     def __init__(self, plan: WorkerPlan, number: int, on_exit: Callable[["Worker"], None]) -> None:
@@ -98,8 +100,10 @@ class Worker:
         self._connections: dict[asyncio.AbstractEventLoop, UnixConnection] = {}
         self._began = time.monotonic()
         self._exit: Exit | None = None
+        self._killed_because = ""
         self.started_in = 0.0
         self.start_cost = 0.0
+        self.idle_since = self._began
 
         def ended(how: Exit) -> None:
             self._exit = how
@@ -133,7 +137,7 @@ class Worker:
         while not ping(self._socket, _PING_TIMEOUT):
             ended = self._process.wait(pause)
             if ended is not None:
-                raise WorkerFailed(f"{_how(ended)}{self.last_words()}")
+                raise WorkerFailed(f"{self._told(ended)}{self.last_words()}")
             if time.monotonic() > deadline:
                 self.kill()
                 raise WorkerFailed(
@@ -159,7 +163,7 @@ class Worker:
 
     def how_it_ended(self) -> str:
         """Return a sentence on how its process ended."""
-        return _how(self._exit) if self._exit else "its process still runs."
+        return self._told(self._exit) if self._exit else "its process still runs."
 
     def last_words(self) -> str:
         """Return the last traceback it wrote, or its last lines; empty when it wrote nothing."""
@@ -190,13 +194,24 @@ class Worker:
         """Let it answer the request it has, and end; returns at once."""
         self._process.terminate(grace)
 
-    def kill(self) -> None:
-        """End it now; returns at once."""
+    def kill(self, reason: str = "") -> None:
+        """End it now; returns at once.
+
+        Parameters
+        ----------
+        reason
+            For whoever asks how it ended.
+        """
+        self._killed_because = self._killed_because or reason
         self._process.kill()
 
     def wait(self, timeout: float) -> bool:
         """Wait until it has ended, seconds at most; tell whether it has."""
         return self._process.wait(timeout) is not None
+
+    def _told(self, ended: Exit) -> str:
+        how = _how(ended)
+        return f"{how.removesuffix('.')}: {self._killed_because}." if self._killed_because else how
 
     def _take(self, data: bytes) -> None:
         for line in self._lines.feed(data):

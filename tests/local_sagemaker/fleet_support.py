@@ -10,6 +10,7 @@ from typing import Any
 
 from local_sagemaker.containers.container import Containers
 from local_sagemaker.database import Database
+from local_sagemaker.hosting.demand import DemandPolicy
 from local_sagemaker.hosting.fleet import Fleet
 from local_sagemaker.hosting.reserve import ReservePolicy
 from local_sagemaker.hosting.workers import WorkerPlan
@@ -54,6 +55,7 @@ class Fleets:
         startup_timeout: float = 60,
         on_trouble: Callable[[str | None], None] = lambda _: None,
         reserve: ReservePolicy | None = None,
+        demand: DemandPolicy | None = None,
     ) -> Fleet:
         container = self._containers.create()
         script = container.root / "model" / "code" / "inference.py"
@@ -69,7 +71,7 @@ class Fleets:
             request_timeout=60,
             open_log=lambda _: self.log,
         )
-        fleet = Fleet(plan, on_trouble, reserve)
+        fleet = Fleet(plan, on_trouble, reserve, demand)
         self._fleets.append(fleet)
         return fleet
 

@@ -107,6 +107,8 @@ def made(call: Call, noun: str, *, most: bool) -> tuple[Request, Request, Reques
     for member in ("ProductionVariants", "ShadowProductionVariants"):
         for variant in params.get(member, []):
             variant["ModelName"] = made(call, "Model", most=False)[0]["ModelName"]
+            # Instead of instances, whose members are many.
+            variant.pop("ServerlessConfig", None)
     answer = call(kind.operations["create"], params)
     address = {}
     for member in (name for part in kind.address for name in part.split("|")):

@@ -38,7 +38,19 @@ def test_requests_are_counted_by_what_they_came_to() -> None:
     found = statistics.to_dict()
     assert 10 <= found["latency_ms"].pop("p50") <= 11
     assert found.pop("latency_ms")["max"] == 10
-    assert found == {"invocations": 6, "errors_4xx": 2, "errors_5xx": 2, "in_flight": 1}
+    assert found.pop("cold_start_ms") == {"p50": None, "max": None}
+    counts = {"invocations": 6, "errors_4xx": 2, "errors_5xx": 2, "in_flight": 1, "cold_starts": 0}
+    assert found == counts
+
+
+def test_cold_starts_are_counted_beside_the_requests() -> None:
+    statistics = Statistics().of(KEY, "a")
+    for seconds in (2.0, 4.0):
+        statistics.cold_start(seconds)
+    found = statistics.to_dict()
+    assert (found["cold_starts"], found["invocations"]) == (2, 0)
+    assert found["cold_start_ms"]["max"] == 4000
+    assert 2000 <= found["cold_start_ms"]["p50"] <= 2200
 
 
 def test_a_variant_keeps_its_statistics_until_its_endpoint_is_forgotten() -> None:

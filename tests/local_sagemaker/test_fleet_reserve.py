@@ -55,7 +55,7 @@ def test_a_process_is_replaced_though_it_could_not_be_started_at_first(
 ) -> None:
     fleet = fleets.make()
     fleet.start(1)
-    launch = fleet._launch
+    launch = fleet._crew.launch
     failures = [OSError(errno.EAGAIN, "too many processes")]
 
     def fails() -> Worker:
@@ -63,7 +63,7 @@ def test_a_process_is_replaced_though_it_could_not_be_started_at_first(
             raise failures.pop()
         return launch()
 
-    monkeypatch.setattr(fleet, "_launch", fails)
+    monkeypatch.setattr(fleet._crew, "launch", fails)
 
     async def scenario() -> None:
         with pytest.raises(WorkerDied, match="ended with exit code 9"):
@@ -81,7 +81,7 @@ def test_a_process_in_reserve_that_dies_is_replaced(fleets: Fleets) -> None:
     fleet.start(1)
     held = "another process is held in reserve"
     _until(lambda: any(held in line for line in fleets.log.lines))
-    (reserve,) = fleet._starting
+    (reserve,) = fleet._crew._others
     reserve.kill()
     _until(lambda: sum(held in line for line in fleets.log.lines) == 2)
     assert any("in reserve, its process was ended by signal 9" in x for x in fleets.log.lines)
@@ -91,14 +91,14 @@ def test_a_process_in_reserve_that_dies_is_replaced(fleets: Fleets) -> None:
 def test_a_model_that_loads_quickly_has_no_process_in_reserve(fleets: Fleets) -> None:
     fleet = fleets.make(reserve=ReservePolicy(processor_time=600, duration=600, pause=0))
     fleet.start(2)
-    assert not fleet._starting
+    assert not fleet._crew._others
 
 
 def test_no_process_is_held_in_reserve_without_the_memory_for_it(fleets: Fleets) -> None:
     fleet = fleets.make(reserve=ReservePolicy(processor_time=0, pause=0, memory_share=1e-9))
     fleet.start(1)
     _until(lambda: any("too little memory" in line for line in fleets.log.lines))
-    assert not fleet._starting
+    assert not fleet._crew._others
 
 
 def test_a_crash_loop_is_slowed_down_and_told(fleets: Fleets) -> None:

@@ -116,6 +116,7 @@ def example() -> dict[str, Any]:
     ]
     variant = {
         "variant": "AllTraffic",
+        "serverless": False,
         "processes": 1,
         "processes_wanted": 2,
         "invocations": 1234,

@@ -192,8 +192,10 @@ def test_a_model_answers_in_jumpstarts_dialect_and_is_deployed_once(
         assert not request.get("EnableNetworkIsolation")
         with display.requests() as seen:
             endpoint = jumpstart.deploy(model, serverless=Serverless(2048, 3))
+        # Its data lies in S3 unpacked, as that of all newer JumpStart models.
         [variant] = sent(seen, "CreateEndpointConfig")["ProductionVariants"]
-        assert variant["ServerlessConfig"] == {"MemorySizeInMB": 2048, "MaxConcurrency": 3}
+        assert variant["InstanceType"] == "ml.m5.xlarge"
+        assert "serverless endpoints take archives only" in capsys.readouterr().out
         answer = zero_shot.ask(endpoint, "one day I will see the world", Task(["a", "b"]))
         assert sum(answer.scores) == pytest.approx(1)
         capsys.readouterr()
