@@ -83,6 +83,21 @@ class ModelVersion:
         )
 
 
+def make_group(session: Session, group: str) -> None:
+    """Make a group that carries the workshop's tags; one that is there already is fine.
+
+    A pipeline's registration makes a missing group, too, but without tags: nobody could tell then
+    whose it is.
+    """
+    try:
+        session.client("sagemaker").create_model_package_group(
+            ModelPackageGroupName=group, Tags=session.tags
+        )
+    except ClientError as error:
+        if "already exists" not in str(error):
+            raise
+
+
 def version(session: Session, arn: str) -> ModelVersion:
     """Return a version by its ARN."""
     found = session.client("sagemaker").describe_model_package(ModelPackageName=arn)

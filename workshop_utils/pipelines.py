@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from botocore.exceptions import ClientError
 
-from workshop_utils import display, pipeline_definition, step_table
+from workshop_utils import display, model_registry, pipeline_definition, step_table
 from workshop_utils.evaluations import Evaluation, read_evaluation
 from workshop_utils.pipeline_recipe import Recipe
 from workshop_utils.session import Session
@@ -233,11 +233,12 @@ class Pipeline:
 def upsert(session: Session, recipe: Recipe) -> Pipeline:
     """Create the pipeline, or update it if it is made of something else by now.
 
-    The recipe's digest is kept in the description, so a second call with nothing changed sends
+    The recipe's digest is kept in the description, so a second call with nothing changed changes
     nothing, and the steps of later executions can be taken from the cache.
     """
     client = session.client("sagemaker")
     pipeline = Pipeline(session, recipe)
+    model_registry.make_group(session, recipe.group)
     made_of = f"Made by the workshop from {recipe.digest()}"
     try:
         there = client.describe_pipeline(PipelineName=recipe.name)
