@@ -18,6 +18,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from workshop_utils.display import card
@@ -39,6 +40,9 @@ _BUCKET_VARIABLE = "WORKSHOP_BUCKET"
 _MADE_OF = "WORKSHOP_MADE_OF"
 # The longest name that endpoints, jobs and models have in common (botocore: 63 characters).
 _NAME_LIMIT = 63
+# AWS throttles accounts, of which a workshop has many people in one. Connections for the threads
+# that ask at once.
+_PATIENT = Config(retries={"mode": "standard", "total_max_attempts": 6}, max_pool_connections=20)
 
 
 class SessionError(Exception):
@@ -112,7 +116,7 @@ class Session:
         # Clients may be used by several threads; making them may not.
         with self._making:
             if service not in self._clients:
-                self._clients[service] = self.boto.client(service)
+                self._clients[service] = self.boto.client(service, config=_PATIENT)
             return self._clients[service]
 
     def name(self, base: str) -> str:
