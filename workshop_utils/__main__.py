@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from workshop_utils.commands import labs
+from workshop_utils.commands import cleanup, labs
 
-_COMMANDS = (labs,)
+_COMMANDS = (cleanup, labs)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
