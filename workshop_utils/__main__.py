@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from workshop_utils.commands import cleanup, labs
+from workshop_utils.commands import cleanup, costs, labs
 
-_COMMANDS = (cleanup, labs)
+_COMMANDS = (labs, costs, cleanup)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

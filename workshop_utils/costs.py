@@ -4,14 +4,18 @@ The one module to import for all of it; each part is a module of its own.
 """
 
 from workshop_utils.bill import Bill, Charge
+from workshop_utils.estimates import LABS, Estimate, estimate
 from workshop_utils.prices import PAGE, Price, everything, hourly, rate
 from workshop_utils.running import running, spent
 
 __all__ = [
+    "LABS",
     "PAGE",
     "Bill",
     "Charge",
+    "Estimate",
     "Price",
+    "estimate",
     "everything",
     "hourly",
     "rate",

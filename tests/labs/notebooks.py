@@ -9,6 +9,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from tests.labs.started import started
+
 
 def run_every_cell_twice(path: Path, environment: Mapping[str, str]) -> NotebookNode:
     """Run each code cell of a notebook twice in a row in one kernel; return it with its outputs.
@@ -18,7 +20,8 @@ def run_every_cell_twice(path: Path, environment: Mapping[str, str]) -> Notebook
     path
         The notebook; its folder is the working directory.
     environment
-        Variables of the kernel, beside those of this process.
+        Variables of the kernel, beside those of this process; among them the local SageMaker's
+        home, whose jobs and endpoints are counted in the notebook's metadata, ``started``.
     """
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
@@ -32,6 +35,7 @@ def run_every_cell_twice(path: Path, environment: Mapping[str, str]) -> Notebook
             if cell.cell_type == "code":
                 client.execute_cell(cell, number)
                 client.execute_cell(cell, number)
+    notebook.metadata["started"] = started(Path(environment["LOCAL_SAGEMAKER_HOME"]))
     return notebook
 
 

@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 from local_sagemaker.daemon import stop
 from local_sagemaker.home import Home
 from tests.labs.notebooks import outputs, printed, run_every_cell_twice, shown
+from tests.labs.started import check_estimate
 
 NOTEBOOK = "lab1_few_shot_learning.ipynb"
 
@@ -32,6 +33,10 @@ def test_every_code_cell_ends_with_something_to_look_at(lab: NotebookNode) -> No
     for cell in lab.cells:
         if cell.cell_type == "code" and cell["id"] not in silent:
             assert cell["outputs"], f"cell {cell['id']} shows nothing"
+
+
+def test_the_estimate_declares_what_was_started(lab: NotebookNode) -> None:
+    check_estimate("few-shot", lab.metadata["started"])
 
 
 def test_no_cell_writes_to_standard_error(lab: NotebookNode) -> None:
