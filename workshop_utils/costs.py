@@ -7,6 +7,7 @@ from workshop_utils.bill import Bill, Charge
 from workshop_utils.estimates import LABS, Estimate, estimate
 from workshop_utils.prices import PAGE, Price, everything, hourly, rate
 from workshop_utils.running import running, spent
+from workshop_utils.savings import NoPrice, Savings, savings
 
 __all__ = [
     "LABS",
@@ -14,11 +15,14 @@ __all__ = [
     "Bill",
     "Charge",
     "Estimate",
+    "NoPrice",
     "Price",
+    "Savings",
     "estimate",
     "everything",
     "hourly",
     "rate",
     "running",
+    "savings",
     "spent",
 ]

@@ -1,11 +1,11 @@
 """What a lab has started on its local SageMaker, to compare with what its estimate declares."""
 
-import json
 from pathlib import Path
 
 import boto3
 
 from local_sagemaker import LocalSageMaker
+from local_sagemaker.request_log.reader import last_lines
 from workshop_utils import costs
 
 
@@ -29,9 +29,12 @@ def started(home: Path) -> dict[str, int]:
             for kind in ("training", "processing", "transform")
         }
     # Endpoints are deleted at a lab's end, but not the log of requests.
-    lines = (home / "requests.jsonl").read_text(encoding="utf-8").splitlines()
-    made = [line for line in map(json.loads, lines) if line.get("operation") == "CreateEndpoint"]
-    return {**counts, "hosting": len([line for line in made if line.get("status") == 200])}
+    made = last_lines(
+        home,
+        None,
+        lambda line: line.get("operation") == "CreateEndpoint" and line.get("status") == 200,
+    )
+    return {**counts, "hosting": len(made)}
 
 
 def check_estimate(lab: str, counts: dict[str, int]) -> None:

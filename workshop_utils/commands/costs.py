@@ -35,13 +35,12 @@ def _run(options: argparse.Namespace) -> int:
     from workshop_utils import costs
     from workshop_utils.session import sign_in
 
-    lab: str | int | None = options.estimate
-    if lab is not None:
-        lab = int(lab) if lab.isdigit() else lab
-        if lab not in costs.LABS and lab not in range(1, len(costs.LABS) + 1):
-            raise SessionError(
-                f"There is no lab {lab!r}: the labs are {', '.join(costs.LABS)}, or 1, 2 and 3."
-            )
+    asked: str | None = options.estimate
+    lab = int(asked) if asked is not None and asked.isdigit() else asked
+    if lab is not None and lab not in costs.LABS and lab not in range(1, len(costs.LABS) + 1):
+        raise SessionError(
+            f"There is no lab {lab!r}: the labs are {', '.join(costs.LABS)}, or 1, 2 and 3."
+        )
     signed_in = sign_in()
     # Nothing is started, so no role is needed.
     session = signed_in.session("costs", role="")
