@@ -9,6 +9,7 @@ VENV ?= .venv
 PYTEST_ARGS ?=
 JOBS ?= 2
 LAB_ARGS ?=
+AWS_ARGS ?=
 
 python := "$(VENV)/bin/python"
 studio := .venv-studio
@@ -21,11 +22,11 @@ export OMP_WAIT_POLICY
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help env run lab stop check test studio bench clean
+.PHONY: help env run lab stop check test studio bench verify-aws clean
 
 help: ## List the targets and settings
 	@echo "Targets:"
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 	@echo "Settings (make NAME=value target, or in the environment):"
 	@awk '/^## / {sub(/^## /, "  "); print}' Makefile
 
@@ -36,6 +37,7 @@ help: ## List the targets and settings
 ## PYTEST_ARGS  more arguments for pytest, such as -x or -k endpoint
 ## JOBS         how many processes the fast tests run in; default: 2. With 0 they run in pytest's own
 ## LAB_ARGS     more arguments for JupyterLab, such as --no-browser or --port 8899
+## AWS_ARGS     more arguments for verify-aws, such as --labs 1 or --max-usd 5; YES=1 asks nothing
 
 .PHONY: find-python
 find-python:
@@ -71,6 +73,9 @@ bench: env ## Run every script in benchmarks/, each against a named peer
 	@failed=; for script in benchmarks/[a-z]*.py; do \
 		echo "== $$script"; $(python) "$$script" || failed="$$failed $$script"; done; \
 	test -z "$$failed" || { echo "These failed or missed a bar:$$failed" >&2; exit 1; }
+
+verify-aws: env ## Run the labs in a real AWS account: costs money, says how much first, and asks
+	@$(python) tools/verify_aws.py $(AWS_ARGS)
 
 clean: ## Remove environments, caches and builds; the data of the local SageMaker stays
 	@if [ -x $(python) ]; then $(python) -m local_sagemaker stop || true; fi

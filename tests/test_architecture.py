@@ -34,9 +34,10 @@ RULES = (
     Rule("local_sagemaker", "scripts"),
     Rule("*.ipynb", "local_sagemaker", exempt=("docs/examples/sdk_v3.ipynb",)),
     Rule("*.ipynb", "scripts"),
-    # They run before anything is installed, but for those that write pages of the documentation.
+    # They run before anything is installed, but for those that write pages of the documentation
+    # and the one that runs the labs on AWS.
     Rule("tools", "local_sagemaker", exempt=("tools/api_table.py", "tools/portal_pictures.py")),
-    Rule("tools", "workshop_utils", exempt=("tools/readme_tables.py",)),
+    Rule("tools", "workshop_utils", exempt=("tools/readme_tables.py", "tools/verify_aws.py")),
 )
 SERVING = "local_sagemaker/serving"
 

@@ -5,6 +5,7 @@ a workforce. The service that comes along speaks the same API, so nobody but thi
 """
 
 import html
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from workshop_utils.session import Session, SessionError
 
 A2I = "Amazon A2I"
 CHOICES = ("auto", "a2i", "own")
+_VARIABLE = "WORKSHOP_REVIEWS"
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,16 @@ def choose(session: Session, wanted: str = "auto") -> ReviewService:
     session
         Whose account.
     wanted
-        ``a2i``, ``own``, or ``auto``: Amazon A2I if the account may use it and has a private team,
-        otherwise our own.
+        ``a2i``, ``own``, or ``auto``: what ``$WORKSHOP_REVIEWS`` says, and if it is not set, Amazon
+        A2I if the account may use it and has a private team, otherwise our own.
 
     Raises
     ------
     SessionError
         When A2I is asked for by name and the account does not have it, or our own does not start.
     """
+    if wanted == "auto":
+        wanted = os.environ.get(_VARIABLE, "auto")
     if wanted not in CHOICES:
         raise SessionError(f"There is no review service {wanted!r}: say {' or '.join(CHOICES)}.")
     here = session.review_portal()
