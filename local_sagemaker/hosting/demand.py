@@ -130,12 +130,23 @@ class Demand:
             if self._crew.size >= self._most or not due():
                 return
             self._starting = True
-        self._spawn(self._start_for_requests, "start on demand")
+        try:
+            self._spawn(self._start_for_requests, "start on demand")
+        except RuntimeError:
+            # No thread could be had; whoever waits asks again.
+            with self._lock:
+                self._starting = False
 
     def _start_for_requests(self) -> None:
-        reason = self._start_one()
-        with self._lock:
-            self._starting = False
+        reason: str | None = "the local SageMaker failed; its log says why."
+        try:
+            reason = self._start_one()
+        finally:
+            with self._lock:
+                self._starting = False
+            self._tell(reason)
+
+    def _tell(self, reason: str | None) -> None:
         if reason is not None:
             # Not before this: a request that comes now starts one of its own.
             self._crew.fail_waiting(f"A process cannot be started: {reason}")
@@ -150,7 +161,8 @@ class Demand:
             worker.wait_healthy()
             self._patience = max(worker.started_in, _LEAST_PATIENCE)
             self._last_start = time.monotonic()
-            self._policy.on_start(worker.started_in)
+            if self._starting:
+                self._policy.on_start(worker.started_in)
             self._crew.admit(worker)
         except (WorkerFailed, OSError) as error:
             return str(error)

@@ -98,8 +98,6 @@ def test_security_is_checked_first() -> None:
         Security(subnets=["subnet-1"])
     with pytest.raises(JumpStartError, match="pass a list"):
         Security(subnets="subnet-1", security_groups=["sg-1"])
-    assert VPC.needs_instances
-    assert not Security(kms_key=KEY).needs_instances
 
 
 def test_an_instance_type_that_the_model_does_not_run_on_is_refused(ws: Session, tiny: str) -> None:
