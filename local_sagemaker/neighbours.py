@@ -11,6 +11,7 @@ from local_sagemaker.cloudwatch.store import MetricStore
 from local_sagemaker.database import Database
 from local_sagemaker.dispatch import JsonDispatcher, QueryDispatcher, RestJsonDispatcher
 from local_sagemaker.iam.service import Iam
+from local_sagemaker.iam.trust import Trust
 from local_sagemaker.identity import Identity
 from local_sagemaker.logs.cloudwatch import CloudWatchLogs
 from local_sagemaker.logs.group_tags import GroupTags
@@ -88,8 +89,9 @@ class Neighbours:
 
     def query(self) -> dict[str, QueryDispatcher]:
         """Return the services of the query protocol by signing name."""
-        iam = Iam(self._database, self._identity)
-        sts = Sts(self._identity)
+        trust = Trust(self._database)
+        iam = Iam(self._database, self._identity, trust)
+        sts = Sts(self._identity, trust)
         return {
             "sts": QueryDispatcher(QueryProtocol(service_model("sts")), sts.operations()),
             "iam": QueryDispatcher(

@@ -1,11 +1,12 @@
 """STS: who am I, and AssumeRole into any account.
 
-It knows the credential store; every role may be assumed by every caller, because what a trust
-policy allows is AWS's to judge.
+It knows the credential store and whom roles trust. A role that nobody made may be assumed by every
+caller, which is how accounts come to be.
 """
 
 from typing import Any
 
+from local_sagemaker.iam.trust import Trust
 from local_sagemaker.identity import Caller, Credentials, Identity
 from local_sagemaker.operations import Handler
 
@@ -16,8 +17,9 @@ _SESSION = 43_200
 class Sts:
     """The operations of STS that local work needs."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, trust: Trust) -> None:
         self._identity = identity
+        self._trust = trust
 
     def operations(self) -> dict[str, Handler]:
         """Return the handlers by operation name."""
@@ -30,7 +32,8 @@ class Sts:
     def _get_caller_identity(self, caller: Caller, _: dict[str, Any]) -> dict[str, Any]:
         return {"UserId": caller.user_id, "Account": caller.account, "Arn": caller.arn}
 
-    def _assume_role(self, _: Caller, params: dict[str, Any]) -> dict[str, Any]:
+    def _assume_role(self, caller: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        self._trust.check(caller, params["RoleArn"], params.get("ExternalId"))
         credentials, principal = self._identity.assume_role(
             params["RoleArn"], params["RoleSessionName"], params.get("DurationSeconds", _HOUR)
         )

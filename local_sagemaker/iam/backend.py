@@ -120,6 +120,14 @@ class MotoIam:
             if key.status == "Active"
         ]
 
+    def trust_policies(self, account: str) -> dict[str, str]:
+        """Return the trust policies of an account's roles by name."""
+        return {
+            role.name: str(role.assume_role_policy_document)
+            for backend in self._backends[account].values()
+            for role in backend.roles.values()
+        }
+
     def principal(self, account: str, arn: str) -> Principal | None:
         """Return the policies of a user, a role or a group by its ARN; None if there is none."""
         found = _PRINCIPAL.fullmatch(arn)

@@ -15,6 +15,7 @@ from local_sagemaker.errors import AWSError
 from local_sagemaker.iam.backend import MotoIam, digest
 from local_sagemaker.iam.journal import Entry, Journal, new_entry
 from local_sagemaker.iam.simulation import Principal, simulate
+from local_sagemaker.iam.trust import Trust
 from local_sagemaker.identity import Caller, Identity
 from local_sagemaker.operations import Handler
 from local_sagemaker.protocol import Reply
@@ -34,11 +35,14 @@ class Iam:
         Where writes are kept.
     identity
         Lets in whoever signs with a key that CreateAccessKey made.
+    trust
+        Is told of the trust policies of roles.
     """
 
-    def __init__(self, database: Database, identity: Identity) -> None:
+    def __init__(self, database: Database, identity: Identity, trust: Trust) -> None:
         self._database = database
         self._identity = identity
+        self._trust = trust
         self._journal = Journal(database)
         # It comes before the database's own lock, always.
         self._lock = threading.Lock()
@@ -90,6 +94,7 @@ class Iam:
         with self._database.transaction() as connection:
             self._journal.append(connection, entry, digest(reply))
             self._identity.set_user_keys(entry.account, moto.user_keys(entry.account))
+            self._trust.put(connection, entry.account, moto.trust_policies(entry.account))
 
     def _replayed(self, account: str) -> MotoIam:
         """Return moto with all that the journal has of an account, and nothing else."""
@@ -117,6 +122,10 @@ class Iam:
                     account,
                     entry.time,
                 )
+        if len(entries) > 1:
+            # A journal of an earlier version: nobody took its trust policies down.
+            with self._database.transaction() as connection:
+                self._trust.put(connection, account, self._moto.trust_policies(account))
         self._current[account] = None
         while len(self._current) > _MOST_ACCOUNTS:
             longest_unused = next(iter(self._current))

@@ -16,6 +16,7 @@ from local_sagemaker.iam import service
 from local_sagemaker.iam.backend import MotoIam
 from local_sagemaker.iam.journal import Entry
 from local_sagemaker.iam.service import Iam
+from local_sagemaker.iam.trust import Trust
 from local_sagemaker.identity import Caller, Identity
 from local_sagemaker.protocol import Reply
 from local_sagemaker.settings import ACCOUNT
@@ -112,7 +113,7 @@ class TestRoom:
     def room(self, tmp_path: Any) -> Any:
         database = Database(tmp_path / "state.db")
         identity = Identity(database, ACCOUNT)
-        yield database, Iam(database, identity)
+        yield database, Iam(database, identity, Trust(database))
         database.close()
 
     @pytest.fixture
@@ -159,7 +160,7 @@ class TestRoom:
 
         with monkeypatch.context() as patch:
             patch.setattr(MotoIam, "answer", fails)
-            again = Iam(database, Identity(database, ACCOUNT))
+            again = Iam(database, Identity(database, ACCOUNT), Trust(database))
             listed = again.forward(caller, b"Action=ListUsers&Version=2010-05-08").body
         assert b"kept" in listed
         assert b"new" in listed
