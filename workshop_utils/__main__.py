@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from workshop_utils.commands import cleanup, costs, labs
+from workshop_utils.commands import cleanup, costs, labs, preflight
 
-_COMMANDS = (labs, costs, cleanup)
+_COMMANDS = (labs, preflight, costs, cleanup)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

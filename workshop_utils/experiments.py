@@ -40,8 +40,17 @@ def run(session: Session, experiment: str, name: str) -> Iterator["Run"]:
 
 
 def environment(opened: "Run") -> dict[str, str]:
-    """Return the variables that tell a training job which run to log to."""
-    return {"EXPERIMENT_NAME": opened.experiment_name, "RUN_NAME": opened.run_name}
+    """Return the variables that tell a training job which run to log to, and where its files go.
+
+    Without the latter they would lie beside the lab's prefix, where clean-up does not look.
+    """
+    sdk = opened._artifact_uploader.sagemaker_session
+    return {
+        "EXPERIMENT_NAME": opened.experiment_name,
+        "RUN_NAME": opened.run_name,
+        "RUN_BUCKET": sdk.default_bucket(),
+        "RUN_PREFIX": f"{sdk.default_bucket_prefix}/runs",
+    }
 
 
 def table(session: Session, experiment: str, metrics: Sequence[str] = ()) -> pd.DataFrame:

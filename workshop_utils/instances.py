@@ -1,7 +1,8 @@
 """Instance types: which one to train or serve on, and what the account's quota says about it."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -13,9 +14,30 @@ AUTO = "auto"
 # EC2 retired its P3 instances at the end of 2025; SageMaker still lists the type.
 _RETIRING = ("ml.p3.",)
 _GPU_FAMILIES = ("ml.p", "ml.g")
+# What may stand in for another type: general families of the processors that our images are for.
+_FAMILIES = ("m4", "m5", "m5d", "m6i", "m7i", "c4", "c5", "c5d", "c6i", "c7i", "r5", "r6i")
+_FAMILIES += ("g4dn", "g5", "g6", "g6e")
+_SIZES = ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge")
 # AWS lists thousands of SageMaker quotas, a hundred per request at most.
 _PAGE = 100
-_quotas_read: dict[tuple[str, str], dict[str, float]] = {}
+_quotas_read: dict[tuple[str, str], "dict[str, Quota]"] = {}
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What an account may use at once of one thing.
+
+    Attributes
+    ----------
+    name, code
+        By which the Service Quotas console finds it.
+    value
+        In units that the name tells.
+    """
+
+    name: str
+    code: str
+    value: float
 
 
 class QuotaTooLow(Exception):
@@ -76,8 +98,6 @@ def training_quota(session: Session, instance_type: str) -> float:
 def quota(session: Session, instance_type: str, use: str) -> float:
     """Return how many instances of a type the account may use at once.
 
-    AWS is asked once per kernel, because that takes many requests.
-
     Parameters
     ----------
     session
@@ -87,10 +107,29 @@ def quota(session: Session, instance_type: str, use: str) -> float:
     use
         ``training job``, ``endpoint``, ``transform job``: AWS has a quota for each.
     """
+    found = quotas(session).get(quota_name(instance_type, use))
+    return found.value if found is not None else 0.0
+
+
+def quota_name(instance_type: str, use: str) -> str:
+    """Return what Service Quotas calls the quota of an instance type for one use."""
+    return f"{instance_type} for {use} usage"
+
+
+def quotas(session: Session) -> Mapping[str, Quota]:
+    """Return the account's quotas of SageMaker by name.
+
+    AWS is asked once per kernel, because that takes many requests.
+    """
     key = (session.account, session.region)
     if key not in _quotas_read:
         _quotas_read[key] = _read_quotas(session)
-    return _quotas_read[key].get(f"{instance_type} for {use} usage", 0.0)
+    return _quotas_read[key]
+
+
+def forget_quotas(session: Session) -> None:
+    """Have the account's quotas read again, for who waits for a request to be approved."""
+    _quotas_read.pop((session.account, session.region), None)
 
 
 def require(session: Session, instance_type: str, use: str, count: int = 1) -> None:
@@ -156,10 +195,67 @@ def for_serving(
     return found[0]
 
 
-def _read_quotas(session: Session) -> dict[str, float]:
-    pages = session.client("service-quotas").get_paginator("list_service_quotas")
+def _read_quotas(session: Session) -> dict[str, Quota]:
+    found = _listed(session, "list_service_quotas")
+    try:
+        # The list of what applies to the account leaves out quotas that only have a default.
+        return _listed(session, "list_aws_default_service_quotas") | found
+    except (BotoCoreError, ClientError):
+        return found
+
+
+def _listed(session: Session, operation: str) -> dict[str, Quota]:
+    pages = session.client("service-quotas").get_paginator(operation)
     return {
-        str(quota["QuotaName"]): float(quota["Value"])
+        str(quota["QuotaName"]): Quota(
+            str(quota["QuotaName"]), str(quota["QuotaCode"]), float(quota["Value"])
+        )
         for page in pages.paginate(ServiceCode="sagemaker", PaginationConfig={"PageSize": _PAGE})
         for quota in page["Quotas"]
     }
+
+
+def next_best(session: Session, instance_type: str, use: str, count: int = 1) -> Quota | None:
+    """Return the quota of the type that comes nearest to one that the account may not start.
+
+    Parameters
+    ----------
+    session
+        Whose account.
+    instance_type, use
+        As in `quota`.
+    count
+        How many are needed at once.
+
+    Returns
+    -------
+    Quota or None
+        Of a type of the same kind, with or without a GPU: the next larger one before the next
+        smaller one, and those of the same family before others. None when there is none.
+    """
+    ending = quota_name("", use)
+    wanted = _rank(instance_type)
+    found = []
+    for one in quotas(session).values():
+        other = one.name.removesuffix(ending)
+        fits = one.name.endswith(ending) and one.value >= count and is_gpu(other) == wanted.gpu
+        if not fits or other == instance_type or other.startswith(_RETIRING):
+            continue
+        rank = _rank(other)
+        if rank.family in _FAMILIES and rank.size >= 0:
+            further = rank.size - wanted.size
+            found.append((further < 0, abs(further), rank.family != wanted.family, one))
+    return min(found, key=lambda row: (*row[:3], row[3].name))[3] if found else None
+
+
+@dataclass(frozen=True)
+class _Rank:
+    family: str
+    size: int
+    gpu: bool
+
+
+def _rank(instance_type: str) -> _Rank:
+    _, family, size = [*instance_type.split("."), "", ""][:3]
+    place = _SIZES.index(size) if size in _SIZES else -1
+    return _Rank(family, place, is_gpu(instance_type))

@@ -72,26 +72,32 @@ def choose(session: Session, wanted: str = "auto") -> ReviewService:
         wanted = os.environ.get(_VARIABLE, "auto")
     if wanted not in CHOICES:
         raise SessionError(f"There is no review service {wanted!r}: say {' or '.join(CHOICES)}.")
-    here = session.review_portal()
-    if here is not None:
-        client = session.client("sagemaker")
-        return ReviewService(
-            name="the local SageMaker",
-            why="it speaks A2I's API and brings a portal of its own",
-            portal=here,
-            script_link=here,
-            team=_first_team(client) or "",
-            sagemaker=client,
-            runtime=session.client("sagemaker-a2i-runtime"),
-        )
-    reason = "it was asked for"
-    if wanted != "own":
-        found, reason = _amazon(session)
-        if found is not None:
-            return found
-        if wanted == "a2i":
-            raise SessionError(f"This account cannot use Amazon A2I: {reason}.")
+    if wanted == "own" and session.review_portal() is None:
+        return own(session, "it was asked for")
+    found, reason = available(session)
+    if found is not None:
+        return found
+    if wanted == "a2i":
+        raise SessionError(f"This account cannot use Amazon A2I: {reason}.")
     return own(session, reason)
+
+
+def available(session: Session) -> tuple[ReviewService | None, str]:
+    """Return the service that the account has, or None and why it has none; nothing is started."""
+    here = session.review_portal()
+    if here is None:
+        return _amazon(session)
+    client = session.client("sagemaker")
+    service = ReviewService(
+        name="the local SageMaker",
+        why="it speaks A2I's API and brings a portal of its own",
+        portal=here,
+        script_link=here,
+        team=_first_team(client) or "",
+        sagemaker=client,
+        runtime=session.client("sagemaker-a2i-runtime"),
+    )
+    return service, ""
 
 
 def _amazon(session: Session) -> tuple[ReviewService | None, str]:

@@ -1,9 +1,10 @@
 """The SageMaker Experiments run that a training job reports to.
 
 The names of the experiment and of the run travel in the job's environment as ``EXPERIMENT_NAME``
-and ``RUN_NAME``, because jobs started by ModelTrainer carry no ExperimentConfig. Tracking is a
-courtesy: whatever goes wrong here is told once, and the training goes on. This module must not
-know what is trained.
+and ``RUN_NAME``, because jobs started by ModelTrainer carry no ExperimentConfig; ``RUN_BUCKET`` and
+``RUN_PREFIX`` say where the run's files go, so that they lie with everything else of the lab.
+Tracking is a courtesy: whatever goes wrong here is told once, and the training goes on. This module
+must not know what is trained.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from training_log import warn
 
 EXPERIMENT_VARIABLE = "EXPERIMENT_NAME"
 RUN_VARIABLE = "RUN_NAME"
+BUCKET_VARIABLE = "RUN_BUCKET"
+PREFIX_VARIABLE = "RUN_PREFIX"
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION", "SAGEMAKER_REGION")
 # Without network access every call would wait for a minute, several times over.
 CONNECT_TIMEOUT_S = 5
@@ -156,4 +159,10 @@ def _load_run(experiment_name: str, run_name: str) -> Any:
         )
     )
     session = Session(boto_session=boto3.Session(region_name=region, botocore_session=core))
-    return load_run(experiment_name=experiment_name, run_name=run_name, sagemaker_session=session)
+    return load_run(
+        experiment_name=experiment_name,
+        run_name=run_name,
+        sagemaker_session=session,
+        artifact_bucket=os.environ.get(BUCKET_VARIABLE),
+        artifact_prefix=os.environ.get(PREFIX_VARIABLE),
+    )

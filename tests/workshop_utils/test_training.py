@@ -73,6 +73,10 @@ def test_the_run_has_what_the_notebook_and_the_job_logged(ws: Session, job: Any)
     assert list(table.index) == ["first"]
     row = table.loc["first"]
     assert row["shots"] == 4
+    # The files of the run lie below the lab's prefix, where clean-up finds them.
+    listed = ws.client("s3").list_objects_v2
+    assert listed(Bucket=ws.bucket, Prefix=f"{ws.prefix}/runs/")["KeyCount"] > 0
+    assert listed(Bucket=ws.bucket, Prefix="trial-component-artifacts/")["KeyCount"] == 0
     assert row["seed"] == 3
     assert row["test:accuracy"] == pytest.approx(estimators.final_metrics(job)["test:accuracy"])
 

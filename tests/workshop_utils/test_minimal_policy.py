@@ -1,0 +1,148 @@
+"""The minimal policy allows what the labs were seen to ask for, and nothing beyond a short list."""
+
+import json
+from typing import Any
+
+import botocore.session
+import pytest
+
+from tests.labs import calls
+from workshop_utils.preflight import policy
+from workshop_utils.session import Session
+
+LARGEST = 6144  # characters of a managed policy, white space not counted
+
+# What the request log of a local server cannot show, because AWS does it itself with the execution
+# role, or because it only happens when something goes wrong.
+UNSEEN = {
+    "cloudwatch:PutMetricData": "a job's metrics and an endpoint's invocations",
+    "ecr:BatchCheckLayerAvailability": "pulling a container image",
+    "ecr:BatchGetImage": "pulling a container image",
+    "ecr:GetAuthorizationToken": "pulling a container image",
+    "ecr:GetDownloadUrlForLayer": "pulling a container image",
+    "logs:CreateLogGroup": "what a container prints",
+    "logs:CreateLogStream": "what a container prints",
+    "logs:PutLogEvents": "what a container prints",
+    "sagemaker:CreateModelPackage": "a pipeline's step, which acts as the role",
+    "sagemaker:CreateModelPackageGroup": "a pipeline's step, which acts as the role",
+    "sagemaker:CreateProcessingJob": "a pipeline's step, which acts as the role",
+    "sagemaker:DescribeModelPackageGroup": "a pipeline's step, which acts as the role",
+    "sagemaker:StopProcessingJob": "a pipeline that is stopped",
+    "sagemaker:StopTrainingJob": "a pipeline that is stopped, an interrupted cell",
+}
+
+
+def rows() -> list[tuple[str, str, str, str, str]]:
+    """Return lab, who, call, action and resource of everything that was recorded."""
+    return [
+        (lab, by, call, action, resource)
+        for lab, whose in calls.recorded().items()
+        for by, made in whose.items()
+        for call, entry in made.items()
+        for action in entry["actions"]
+        for resource in entry["resources"]
+        if calls.belongs(action, resource)
+    ]
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return policy.POLICY.read_text(encoding="utf-8")
+
+
+def test_it_is_a_policy_that_iam_takes(ws: Session, text: str) -> None:
+    assert len(json.dumps(json.loads(text), separators=(",", ":"))) <= LARGEST
+    iam = ws.client("iam")
+    made = iam.create_policy(PolicyName="minimal", PolicyDocument=text)["Policy"]
+    iam.delete_policy(PolicyArn=made["Arn"])
+
+
+def test_every_statement_says_whose_it_is() -> None:
+    for statement in policy.statements():
+        assert statement["Effect"] == "Allow"
+        assert statement["Sid"].startswith(("People", "Jobs", "Both"))
+        assert statement["Sid"].isalnum()
+
+
+def test_actions_are_real_and_named_one_by_one() -> None:
+    model = botocore.session.Session().get_service_model
+    known = {
+        f"sagemaker:{operation}"
+        for service in ("sagemaker", "sagemaker-runtime", "sagemaker-a2i-runtime")
+        for operation in model(service).operation_names
+    } | {"sagemaker:BatchPutMetrics"}
+    for action in allowed_actions():
+        assert "*" not in action
+        assert not action.startswith("sagemaker:") or action in known, action
+
+
+def test_every_call_of_the_labs_is_allowed(ws: Session, text: str) -> None:
+    refused = [
+        f"{lab}, {by}: {call} needs {action} on {resource}"
+        for lab, by, call, action, resource in rows()
+        if not allowed(ws, whose(text, by), action, resource)
+    ]
+    assert refused == []
+
+
+@pytest.mark.xfail(strict=True, reason="the calls of Labs 2 and 3 are not recorded yet")
+def test_nothing_is_allowed_beyond_what_was_seen_and_a_short_list() -> None:
+    seen = {action for _, _, _, action, _ in rows()}
+    assert allowed_actions() - seen - UNSEEN.keys() == set()
+    assert UNSEEN.keys() & seen == set(), "these were seen: the list need not have them"
+    assert UNSEEN.keys() <= allowed_actions(), "the policy does not have these any more"
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("sagemaker:DeleteEndpoint", "arn:aws:sagemaker:us-east-1:111122223333:endpoint/shop"),
+        ("sagemaker:CreateTrainingJob", "arn:aws:sagemaker:us-east-1:111122223333:training-job/x"),
+        ("s3:GetObject", "arn:aws:s3:::sagemaker-us-east-1-111122223333/payroll/x"),
+        ("s3:DeleteObject", "arn:aws:s3:::jumpstart-cache-prod-us-east-1/x"),
+        ("s3:DeleteBucket", "arn:aws:s3:::sagemaker-us-east-1-111122223333"),
+        ("iam:CreateRole", "arn:aws:iam::111122223333:role/x"),
+        ("sagemaker:CreateNotebookInstance", "*"),
+    ],
+)
+def test_what_others_have_is_out_of_reach(
+    ws: Session, text: str, action: str, resource: str
+) -> None:
+    assert not allowed(ws, text, action, resource)
+
+
+def test_a_role_is_passed_to_sagemaker_only(ws: Session, text: str) -> None:
+    assert allowed(ws, text, "iam:PassRole", ws.role)
+    assert not allowed(ws, text, "iam:PassRole", ws.role, passed_to="ec2.amazonaws.com")
+
+
+def allowed_actions() -> set[str]:
+    return {
+        action for statement in policy.statements() for action in policy.listed(statement["Action"])
+    }
+
+
+def whose(text: str, by: str) -> str:
+    """Return the policy with the statements of people, or of jobs, and of both."""
+    document = json.loads(text)
+    wanted = ({"people": "People", "jobs": "Jobs"}[by], "Both")
+    document["Statement"] = [s for s in document["Statement"] if s["Sid"].startswith(wanted)]
+    return json.dumps(document)
+
+
+def allowed(
+    ws: Session,
+    text: str,
+    action: str,
+    resource: str,
+    passed_to: str = "sagemaker.amazonaws.com",
+) -> bool:
+    key = {"ContextKeyName": "iam:PassedToService", "ContextKeyType": "string"}
+    iam: Any = ws.client("iam")
+    (result,) = iam.simulate_custom_policy(
+        PolicyInputList=[text],
+        ActionNames=[action],
+        ResourceArns=[resource],
+        ContextEntries=[{**key, "ContextKeyValues": [passed_to]}],
+    )["EvaluationResults"]
+    return bool(result["EvalDecision"] == "allowed")
