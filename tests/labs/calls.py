@@ -99,6 +99,8 @@ def _resource(line: dict[str, Any], action: str) -> str:
         bucket, *key = named.strip("/").split("/")
         if action.startswith(_BUCKET_LEVEL):
             return f"arn:aws:s3:::{bucket}"
+        # DeleteObjects names its keys in a body, which no log has.
+        key = key or ["nlp-workshop"]
         return "arn:aws:s3:::" + "/".join([bucket, *key[:2], "x"])
     if action.startswith("logs:"):
         return f"arn:aws:logs:us-east-1:{account}:log-group:{named}"
@@ -108,7 +110,10 @@ def _resource(line: dict[str, Any], action: str) -> str:
         owner = "aws" if "Hub" in action else account
         kind = policy.kind_of(f"sagemaker:{line['operation']}")
         assert kind, f"of which kind is {named} that {line['operation']} is about?"
-        named = f"arn:aws:sagemaker:us-east-1:{owner}:{kind}/{named.lower()}"
+        hub = "SageMakerPublicHub" if "Hub" in action else ""
+        # The log does not have the names of a few.
+        name = "/".join(filter(None, [hub, named.lower()])) or "nlp-workshop"
+        named = f"arn:aws:sagemaker:us-east-1:{owner}:{kind}/{name}"
     return _CHANGING.sub("0", named)
 
 

@@ -1,6 +1,7 @@
 import ast
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -9,6 +10,7 @@ from nbformat import NotebookNode
 
 from local_sagemaker.daemon import stop
 from local_sagemaker.home import Home
+from tests.labs import calls
 from tests.labs.notebooks import outputs, printed, run_every_cell_twice, shown
 from tests.labs.started import check_estimate
 
@@ -18,14 +20,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.notebook]
 
 
 @pytest.fixture(scope="module")
-def lab(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> NotebookNode:
-    """Return the notebook after every cell has run twice, on a local SageMaker of its own."""
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """Return the home of a local SageMaker for this lab alone."""
     home = Home(tmp_path_factory.mktemp("lab1") / "home")
-    try:
-        environment = {"LOCAL_SAGEMAKER_HOME": str(home.path), "WORKSHOP_MODE": "local"}
-        yield run_every_cell_twice(repository / NOTEBOOK, environment)
-    finally:
-        stop(home)
+    yield home
+    stop(home)
+
+
+@pytest.fixture(scope="module")
+def lab(repository: Path, home: Home) -> NotebookNode:
+    """Return the notebook after every cell has run twice."""
+    environment = {"LOCAL_SAGEMAKER_HOME": str(home.path), "WORKSHOP_MODE": "local"}
+    return run_every_cell_twice(repository / NOTEBOOK, environment)
 
 
 def test_every_code_cell_ends_with_something_to_look_at(lab: NotebookNode) -> None:
@@ -135,3 +141,8 @@ def test_cells_are_short(repository: Path) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             assert len(cell["source"].splitlines()) <= 15, cell["id"]
+
+
+@pytest.mark.usefixtures("lab")
+def test_every_call_is_recorded_for_the_minimal_policy(home: Home) -> None:
+    calls.check_or_record("lab1", home.path)

@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 
 from local_sagemaker.daemon import stop
 from local_sagemaker.home import Home
+from tests.labs import calls
 from tests.labs.notebooks import printed, run_every_cell_twice, shown
 from tests.labs.started import check_estimate
 
@@ -19,14 +20,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.notebook]
 
 
 @pytest.fixture(scope="module")
-def lab(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookNode]:
-    """Return the notebook after every cell has run twice, on a local SageMaker of its own."""
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """Return the home of a local SageMaker for this lab alone."""
     home = Home(tmp_path_factory.mktemp("lab2") / "home")
-    try:
-        environment = {"LOCAL_SAGEMAKER_HOME": str(home.path), "WORKSHOP_MODE": "local"}
-        yield run_every_cell_twice(repository / NOTEBOOK, environment)
-    finally:
-        stop(home)
+    yield home
+    stop(home)
+
+
+@pytest.fixture(scope="module")
+def lab(repository: Path, home: Home) -> NotebookNode:
+    """Return the notebook after every cell has run twice."""
+    environment = {"LOCAL_SAGEMAKER_HOME": str(home.path), "WORKSHOP_MODE": "local"}
+    return run_every_cell_twice(repository / NOTEBOOK, environment)
 
 
 def test_every_code_cell_ends_with_something_to_look_at(lab: NotebookNode) -> None:
@@ -132,3 +137,8 @@ def test_cells_are_short_and_ids_and_outputs_are_clean(repository: Path) -> None
             assert len(cell["source"].splitlines()) <= 15, cell["id"]
             assert cell["outputs"] == []
     json.loads((repository / NOTEBOOK).read_text(encoding="utf-8"))
+
+
+@pytest.mark.usefixtures("lab")
+def test_every_call_is_recorded_for_the_minimal_policy(home: Home) -> None:
+    calls.check_or_record("lab2", home.path)

@@ -9,6 +9,7 @@ from nbformat import NotebookNode
 
 from local_sagemaker.daemon import stop
 from local_sagemaker.home import Home
+from tests.labs import calls
 from tests.labs.notebooks import printed, run_every_cell_twice, shown
 from tests.labs.started import check_estimate
 
@@ -18,18 +19,22 @@ pytestmark = [pytest.mark.slow, pytest.mark.notebook]
 
 
 @pytest.fixture(scope="module")
-def lab(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookNode]:
-    """Return the notebook after every cell has run twice, on a local SageMaker of its own."""
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """Return the home of a local SageMaker for this lab alone."""
     home = Home(tmp_path_factory.mktemp("lab3") / "home")
+    yield home
+    stop(home)
+
+
+@pytest.fixture(scope="module")
+def lab(repository: Path, home: Home) -> NotebookNode:
+    """Return the notebook after every cell has run twice."""
     environment = {
         "LOCAL_SAGEMAKER_HOME": str(home.path),
         "WORKSHOP_MODE": "local",
         "WORKSHOP_APPROVAL": "Approved",
     }
-    try:
-        yield run_every_cell_twice(repository / NOTEBOOK, environment)
-    finally:
-        stop(home)
+    return run_every_cell_twice(repository / NOTEBOOK, environment)
 
 
 def _rows(page: str) -> list[list[str]]:
@@ -133,3 +138,8 @@ def test_cells_are_short_and_ids_and_outputs_are_clean(repository: Path) -> None
         if cell.cell_type == "code":
             assert len(cell["source"].splitlines()) <= 15, cell["id"]
             assert cell["outputs"] == []
+
+
+@pytest.mark.usefixtures("lab")
+def test_every_call_is_recorded_for_the_minimal_policy(home: Home) -> None:
+    calls.check_or_record("lab3", home.path)
