@@ -13,7 +13,9 @@ CPU = "ml.m5.xlarge"
 AUTO = "auto"
 # EC2 retired its P3 instances at the end of 2025; SageMaker still lists the type.
 _RETIRING = ("ml.p3.",)
-_GPU_FAMILIES = (
+_GPU_FAMILIES = ("ml.p", "ml.g")
+# What may stand in for another type: general families of the processors that our images are for.
+_FAMILIES = (
     *("m4", "m5", "m5d", "m6i", "m7i", "c4", "c5", "c5d", "c6i", "c7i", "r5", "r6i"),
     *("g4dn", "g5", "g6", "g6e"),
 )

@@ -151,23 +151,35 @@ class TestPermissions:
 
 class TestQuotas:
     def test_a_quota_of_zero_is_named_with_its_code_and_the_next_best_type(
-        self, ws: Session, monkeypatch: pytest.MonkeyPatch
+        self, ws: Session, local: LocalSageMaker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        need = Machines((1,), "endpoint", "ml.m6i.xlarge")
-        monkeypatch.setattr(quotas, "MACHINES", (need, Machines((1,), "endpoint", "ml.g5.xlarge")))
-        cpu, gpu, *_ = quotas.check(ws, (1,))
-        assert cpu.level is gpu.level is Level.BLOCKER
-        assert "does not list" in cpu.what
-        assert "instance_type='ml.m5.xlarge'" in cpu.do or "ml.c5.xlarge" in cpu.do
-        assert "`ml.g5.xlarge for endpoint usage` is 0" in gpu.what
-        assert "L-local-ml-g5-xlarge-endpoint" in gpu.what
-        assert "0 is what new accounts have" in gpu.why
+        monkeypatch.setattr(
+            quotas,
+            "MACHINES",
+            (
+                Machines((1,), "endpoint", "ml.m5.xlarge"),
+                Machines((1,), "endpoint", "ml.g5.xlarge"),
+                Machines((1,), "endpoint", "ml.none.xlarge"),
+            ),
+        )
+        name = "ml.m5.xlarge for endpoint usage"
+        local.grant_quota(name, 0)
+        try:
+            cpu, gpu, none, *_ = quotas.check(ws, (1,))
+        finally:
+            local.grant_quota(name, 4)
+        assert {cpu.level, gpu.level, none.level} == {Level.BLOCKER}
+        assert "L-2F737F8D" in cpu.what
+        assert "0 is what new accounts have" in cpu.why
+        assert "instance_type='ml.c5.xlarge'" in cpu.do
+        assert "L-1928E07B" in gpu.what
         assert "Meanwhile" not in gpu.do, "no GPU has a quota"
+        assert "does not list" in none.what
 
     def test_what_labs_can_do_without_is_a_warning(self, ws: Session) -> None:
         found = [f for f in quotas.check(ws, (1, 2, 3)) if f.level is not Level.OK]
         assert {f.level for f in found} == {Level.WARNING}
-        assert all("is 0 here" in f.what for f in found)
+        assert all("is 0 here" in f.what for f in found), found
 
     def test_quotas_that_may_not_be_read_are_not_taken_for_enough(
         self, ws: Session, denied: Any
@@ -188,11 +200,12 @@ class TestQuotas:
     def test_serverless_that_is_too_small_names_the_way_round(
         self, ws: Session, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        asked = dataclasses.replace(quotas.Serverless(), memory_mb=7168, max_concurrency=11)
+        asked = dataclasses.replace(quotas.Serverless(), max_concurrency=11)
         monkeypatch.setattr(quotas, "Serverless", lambda: asked)
-        small = [f for f in quotas.check(ws, (2,)) if "serverless" in f.what]
-        assert len(small) == 2
-        assert all("serverless=False" in f.do and "L-local" in f.what for f in small)
+        (small,) = [f for f in quotas.check(ws, (2,)) if f.level is not Level.OK and "11" in f.what]
+        assert small.level is Level.WARNING
+        assert "L-96300102" in small.what
+        assert "serverless=False" in small.do
 
 
 def test_a_region_without_images_is_a_blocker(ws: Session) -> None:

@@ -13,6 +13,8 @@ from workshop_utils.preflight.needs import MACHINES, Machines
 from workshop_utils.session import Session
 
 AREA = "quotas"
+_ENDPOINTS = "Maximum number of serverless endpoints"
+_CONCURRENCY = "Maximum total concurrency that can be allocated across all serverless endpoints"
 
 
 def check(session: Session, labs: Sequence[int]) -> list[Finding]:
@@ -59,40 +61,21 @@ def _request(session: Session, quota: Quota | None) -> str:
 def _serverless(session: Session) -> list[Finding]:
     wanted = Serverless()
     return [
-        _serverless_one(session, "memory", wanted.memory_mb, "MB of memory"),
-        _serverless_one(session, "concurrency", wanted.max_concurrency, "requests at once"),
+        _serverless_one(session, _ENDPOINTS, 1, "endpoints"),
+        _serverless_one(session, _CONCURRENCY, wanted.max_concurrency, "requests at once in all"),
+        # Service Quotas has none for it; the maximum is that of the API.
+        ok(AREA, f"Serverless endpoints: {wanted.memory_mb} MB of memory each, 6144 at most."),
     ]
 
 
-def _serverless_one(session: Session, word: str, needed: int, unit: str) -> Finding:
-    # AWS's exact names are not part of any API's contract; their words are.
-    found = [
-        quota
-        for name, quota in instances.quotas(session).items()
-        if "serverless" in name.lower() and word in name.lower()
-    ]
-    why = "A serverless endpoint costs nothing while nobody asks it; without one, machines do."
-    if not found:
-        return warning(
-            AREA,
-            f"Service Quotas lists no {word} of serverless endpoints.",
-            why,
-            "Look for 'serverless' among SageMaker's quotas in the console, or pass "
-            "`serverless=False` to deploy on an instance.",
-        )
-    # Names of totals and of single endpoints both count, and memory may be told in GB.
-    least = min(found, key=lambda quota: _megabytes(quota) if word == "memory" else quota.value)
-    value = _megabytes(least) if word == "memory" else least.value
-    if value >= needed:
-        return ok(AREA, f"Serverless endpoints: {value:g} {unit}, {needed} needed.")
+def _serverless_one(session: Session, name: str, needed: int, unit: str) -> Finding:
+    quota = instances.quotas(session).get(name)
+    if quota is not None and quota.value >= needed:
+        return ok(AREA, f"Serverless endpoints: {quota.value:g} {unit}, {needed} needed.")
+    there = f"is {quota.value:g} (code {quota.code})" if quota else "is not listed here"
     return warning(
         AREA,
-        f"The quota `{least.name}` is {least.value:g} (code {least.code}); an endpoint of the labs "
-        f"asks for {needed} {unit}.",
-        why,
-        f"{_request(session, least)} Meanwhile pass `serverless=False` to deploy on an instance.",
+        f"The quota `{name}` {there}; an endpoint of the labs asks for {needed}.",
+        "A serverless endpoint costs nothing while nobody asks it; machines are billed all along.",
+        f"{_request(session, quota)} Meanwhile pass `serverless=False` to deploy on an instance.",
     )
-
-
-def _megabytes(quota: Quota) -> float:
-    return quota.value * 1024 if quota.value <= 64 else quota.value
