@@ -28,7 +28,6 @@ UNSEEN = {
     "sagemaker:CreateProcessingJob": "a pipeline's step, which acts as the role",
     "sagemaker:DescribeModelPackageGroup": "a pipeline's step, which acts as the role",
     "sagemaker:DescribeWorkteam": "Amazon A2I's own portal",
-    "sagemaker:ListFlowDefinitions": "whether the account has Amazon A2I",
     "sagemaker:StopHumanLoop": "a review that is given up",
     "sagemaker:StopPipelineExecution": "an interrupted cell",
     "sagemaker:UpdatePipeline": "a lab whose pipeline was changed",
