@@ -69,6 +69,8 @@ def test_everything_of_the_workshop_goes_and_nothing_else(crowded: Session) -> N
     assert {path.split(" ")[0] for path in rest} == {"AutoMLJob"}, rest
     assert not any(PREFIX in made for made in rest.values())
     assert cleanup.leftovers(crowded) == []
+    plan = cleanup.plan(crowded, adopt=[f"{OURS}-automl"])
+    assert not any("automl" in one.name for one in (*plan.resources, *plan.lookalikes))
     again = cleanup.plan(crowded).run(quiet)
     assert again.ok
     assert not again.deleted

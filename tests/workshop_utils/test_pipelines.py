@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests import tiny_models
-from workshop_utils import model_registry, pipelines, sentiment
+from workshop_utils import cleanup, model_registry, pipelines, sentiment
 from workshop_utils.pipeline_recipe import Recipe
 from workshop_utils.pipelines import Execution, Pipeline, PipelineFailed
 from workshop_utils.session import Session
@@ -102,6 +102,24 @@ def test_an_execution_with_the_same_values_is_found(pipeline: Pipeline, first: E
     page = first._repr_html_()
     assert "Succeeded" in page
     assert "version 1" in page
+
+
+def test_clean_up_finds_everything_that_an_execution_made(ws: Session, first: Execution) -> None:
+    found = {(one.kind, one.name) for one in cleanup.leftovers(ws)}
+    jobs = {name for kind, name in found if kind in ("training-job", "processing-job")}
+    made = {step.job for step in first.steps() if step.job is not None}
+    assert made
+    assert made <= jobs
+    assert found >= {
+        ("pipeline", NAME),
+        ("model-package-group", NAME),
+        ("model-package", f"{NAME}/1"),
+        ("experiment", NAME),
+        ("experiment-trial", first.name),
+    }
+    components = {name for kind, name in found if kind == "experiment-trial-component"}
+    for job in made:
+        assert any(name.startswith(job.lower()) for name in components), job
 
 
 def test_a_pipeline_that_is_as_it_should_be_is_left_alone(

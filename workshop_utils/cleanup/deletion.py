@@ -35,6 +35,11 @@ def undeletable(session: Session, one: Resource) -> bool:
     )
 
 
+def stays(session: Session, one: Resource) -> bool:
+    """Tell whether AWS keeps it and it costs nothing, so that nobody need hear of it."""
+    return one.status not in UNDER_WAY and undeletable(session, one)
+
+
 def stop(session: Session, one: Resource) -> None:
     """Stop a job or an execution and see that it ends."""
     client = session.client("sagemaker")

@@ -11,7 +11,7 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
-from workshop_utils.cleanup import dependants, marked
+from workshop_utils.cleanup import deletion, dependants, marked
 from workshop_utils.cleanup.asking import all_at_once, items
 from workshop_utils.cleanup.errors import GaveUp, reason
 from workshop_utils.cleanup.kinds import BY_SLUG, EXPERIMENT, KINDS, PIPELINE, Kind
@@ -78,6 +78,8 @@ def look(session: Session, *, lab: str | None = None, adopt: Iterable[str] = ())
     _adopt_experiments_of_pipelines(everything)
     for found in everything.values():
         for one in found:
+            if one.why != TAG and deletion.stays(session, one):
+                continue
             if one.why and (lab is None or one.lab == lab or one.why == ADOPTED):
                 seen.found.append(one)
             elif not one.why and PREFIX in one.name:
