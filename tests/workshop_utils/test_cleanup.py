@@ -82,9 +82,10 @@ def test_a_lookalike_goes_when_it_is_adopted_by_name() -> None:
     other = Filler(session, "handmade").hosting()
     settle(session)
     assert not cleanup.plan(session).resources
-    plan = cleanup.plan(session, adopt=[name, other, "nobody"])
+    plan = cleanup.plan(session, adopt=[name, other, "no-body", "no_name/at all"])
+    assert not plan.unseen
     assert [one.kind for one in plan.resources].count("endpoint") == 2
-    assert "nobody" in str(plan)
+    assert "no-body" in str(plan)
     assert plan.run(quiet).ok
     left = census(session)
     assert not any(path.startswith(("Endpoint", "Model ")) for path in left), left

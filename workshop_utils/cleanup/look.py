@@ -3,6 +3,7 @@
 It knows marks and kinds; what hangs off marked things is `dependants`' business.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,12 +15,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from workshop_utils.cleanup import deletion, dependants, marked
 from workshop_utils.cleanup.asking import all_at_once, items
 from workshop_utils.cleanup.errors import GaveUp, reason
-from workshop_utils.cleanup.kinds import BY_SLUG, EXPERIMENT, KINDS, PIPELINE, Kind
+from workshop_utils.cleanup.kinds import BY_SLUG, EXPERIMENT, JOBS, KINDS, PIPELINE, Kind
 from workshop_utils.cleanup.resource import ADOPTED, TAG, Resource
 from workshop_utils.session import PREFIX, Session
 
-_OF_PIPELINES = "pipelines-"
+_OF_PIPELINES = "pipelines"
 """What the names of jobs begin with that pipelines start."""
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
+"""What is a name for the kinds that are listed by a part of it; AWS refuses to look for others."""
 Refusal = (BotoCoreError, ClientError, GaveUp)
 
 
@@ -113,7 +116,7 @@ def _candidates(
     found: dict[str, dict[str, Any]] = {}
     if kind.by_name:
         marked_ones = {arn for arn in tagged.arns() if _slug(arn) == kind.slug}
-        for part in (PREFIX, *_other_names(tagged, marked_ones, adopt)):
+        for part in (PREFIX, *_other_names(kind, tagged, marked_ones, adopt)):
             found |= {_arn(kind, item): item for item in ask(NameContains=part)}
         missing = marked_ones - {arn.lower() for arn in found}
         # Something of the workshop's with another name: only the whole list has it. What has the
@@ -125,18 +128,21 @@ def _candidates(
     return [_resource(kind, arn, item, tagged, adopt) for arn, item in found.items()]
 
 
-def _other_names(tagged: marked.Tagged, marked_ones: set[str], adopt: frozenset[str]) -> list[str]:
+def _other_names(
+    kind: Kind, tagged: marked.Tagged, marked_ones: set[str], adopt: frozenset[str]
+) -> list[str]:
     """Return parts of names, beside the workshop's, that may lead to something of its own."""
-    names = sorted(name for name in adopt if PREFIX not in name)
-    of_pipelines = any(f"/{_OF_PIPELINES}" in arn for arn in marked_ones)
-    return [*names, _OF_PIPELINES] if tagged.refused or of_pipelines else names
+    names = sorted(name for name in adopt if PREFIX not in name and _NAME.fullmatch(name))
+    of_pipelines = any(f"/{_OF_PIPELINES}-" in arn for arn in marked_ones)
+    searched = of_pipelines or (tagged.refused is not None and kind.slug in JOBS)
+    return [*names, _OF_PIPELINES] if searched else names
 
 
 def _resource(
     kind: Kind, arn: str, item: dict[str, Any], tagged: marked.Tagged, adopt: frozenset[str]
 ) -> Resource:
     name = str(item[f"{kind.noun}Name"])
-    likely = PREFIX in name or name.startswith(_OF_PIPELINES)
+    likely = PREFIX in name or name.startswith(f"{_OF_PIPELINES}-")
     tags = tagged.of(arn, ask=kind.looked_into or likely)
     mine = marked.ours(tags)
     return Resource(
