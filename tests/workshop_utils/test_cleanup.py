@@ -1,9 +1,12 @@
 """Clean-up on real accounts of a real server: the workshop's goes, everybody else's stays."""
 
+import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from local_sagemaker import LocalSageMaker
 from tests.workshop_utils.cleanup_support import MARK, Filler, census, new_session, settle
@@ -169,22 +172,26 @@ def test_what_is_denied_is_reported_and_the_rest_goes(local: LocalSageMaker) -> 
     assert cleanup.plan(session).run(quiet).ok
 
 
-def test_without_the_tagging_api_tags_are_asked_for_one_by_one(local: LocalSageMaker) -> None:
+def test_without_the_tagging_api_tags_are_asked_for_one_by_one() -> None:
     session = new_session()
     Filler(session, OURS, MARK).everything()
     Filler(session, f"{PREFIX}-decoy").registry()
     settle(session)
-    with local.faults.add(
-        "GetResources",
-        "AccessDenied",
-        service="resourcegroupstaggingapi",
-        account=session.account,
-    ):
-        plan = cleanup.plan(session)
-        assert "AccessDenied" in str(plan)
-        assert plan.run(quiet).ok
-    assert cleanup.leftovers(session) == []
+    # The account denies it.
+    events = session.boto.events
+    events.register("before-send.resource-groups-tagging-api.GetResources", denied)
+    plan = cleanup.plan(session)
+    assert "AccessDenied" in str(plan)
+    assert plan.run(quiet).ok
+    events.unregister("before-send.resource-groups-tagging-api.GetResources", denied)
+    assert cleanup.leftovers(dataclasses.replace(session)) == []
     assert f"ModelPackageGroup {PREFIX}-decoy-group" in census(session)
+
+
+def denied(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+    """Answer as IAM does."""
+    body = SimpleNamespace(stream=lambda **_: iter([b'{"__type": "AccessDeniedException"}']))
+    return AWSResponse(request.url, 403, {}, body)
 
 
 def test_two_at_once_do_not_hurt_each_other() -> None:
