@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_TEXTS = re.compile(r"^```text\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _COMMANDS = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -61,6 +62,26 @@ def test_the_manuals_commands_run(tmp_path: Path, environment: dict[str, str]) -
     assert commands
     shutil.copytree(EXAMPLES, tmp_path / "docs" / "examples")
     _ran(["bash", "-euxo", "pipefail", "-c", "".join(commands)], tmp_path, environment)
+
+
+@pytest.mark.slow
+def test_the_instructors_commands_print_what_the_page_shows(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    page = (ROOT / "docs" / "instructors.md").read_text()
+    for name in ("docs/examples", "aws"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    steps = ["trap 'python -m local_sagemaker stop >&2' EXIT\n", *_COMMANDS.findall(page)]
+    command = ["bash", "-euo", "pipefail", "-c", "".join(steps)]
+    printed = _timeless(_ran(command, tmp_path, environment))
+    tables = [block for block in _TEXTS.findall(page) if block.startswith("account ")]
+    assert len(tables) == 3
+    for table in tables:
+        assert _timeless(table) in printed
+
+
+def _timeless(text: str) -> str:
+    return re.sub(r"; \d+ s$", "; … s", text, flags=re.MULTILINE)
 
 
 @pytest.mark.slow

@@ -257,6 +257,14 @@ class Session:
 
         return running(self)
 
+    def disconnect(self) -> None:
+        """Close the connections of the clients made so far; whoever asks again gets new ones."""
+        with self._making:
+            clients = list(self._clients.values())
+            self._clients.clear()
+        for client in clients:
+            client.close()
+
     def close(self) -> None:
         """Stop the local SageMaker if this session started it; what it keeps stays on disk."""
         if self.local is not None:
