@@ -225,7 +225,7 @@ def test_make_help_tells_every_target_and_setting(repository: Path) -> None:
     said = subprocess.run(
         ["make"], cwd=repository, capture_output=True, text=True, check=True
     ).stdout
-    assert set(re.findall(r"^  make (\w+) +\S", said, re.MULTILINE)) == phony_targets(repository)
+    assert set(re.findall(r"^  make ([\w-]+) +\S", said, re.MULTILINE)) == phony_targets(repository)
     makefile = (repository / "Makefile").read_text(encoding="utf-8")
     for name in {"TORCH_INDEX", *re.findall(r"^([A-Z_]+) \?=", makefile, re.MULTILINE)}:
         assert name == "OMP_WAIT_POLICY" or re.search(rf"^  {name} +\S", said, re.MULTILINE), name
@@ -238,5 +238,5 @@ def test_documented_make_commands_exist(repository: Path, tracked: list[Path]) -
             text = path.read_text(encoding="utf-8")
             # In code only: "make sure" in a sentence is no command.
             code = re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL)
-            for command in re.findall(r"\bmake (?:[A-Z_]+=\S+ )*([a-z]\w*)", "\n".join(code)):
+            for command in re.findall(r"\bmake (?:[A-Z_]+=\S+ )*([a-z][\w-]*)", "\n".join(code)):
                 assert command in targets, f"{path.name} tells of `make {command}`"

@@ -11,6 +11,9 @@ from nbformat import NotebookNode
 
 from tests.labs.started import started
 
+CLEAN_UP = "clean-up"
+"""The cell after which the account is as it was before the lab."""
+
 
 def run_every_cell_twice(path: Path, environment: Mapping[str, str]) -> NotebookNode:
     """Run each code cell of a notebook twice in a row in one kernel; return it with its outputs.
@@ -21,7 +24,8 @@ def run_every_cell_twice(path: Path, environment: Mapping[str, str]) -> Notebook
         The notebook; its folder is the working directory.
     environment
         Variables of the kernel, beside those of this process; among them the local SageMaker's
-        home, whose jobs and endpoints are counted in the notebook's metadata, ``started``.
+        home, whose jobs and endpoints are counted before the lab cleans up, and noted in the
+        notebook's metadata, ``started``.
     """
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
@@ -32,10 +36,11 @@ def run_every_cell_twice(path: Path, environment: Mapping[str, str]) -> Notebook
     variables.pop("MPLBACKEND", None)
     with client.setup_kernel(env=variables):
         for number, cell in enumerate(notebook.cells):
+            if cell["id"] == CLEAN_UP:
+                notebook.metadata["started"] = started(Path(environment["LOCAL_SAGEMAKER_HOME"]))
             if cell.cell_type == "code":
                 client.execute_cell(cell, number)
                 client.execute_cell(cell, number)
-    notebook.metadata["started"] = started(Path(environment["LOCAL_SAGEMAKER_HOME"]))
     return notebook
 
 

@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 from local_sagemaker.daemon import stop
 from local_sagemaker.home import Home
 from tests.labs import calls
+from tests.labs.left_behind import left_behind
 from tests.labs.notebooks import printed, run_every_cell_twice, shown
 from tests.labs.started import check_estimate
 
@@ -142,3 +143,13 @@ def test_cells_are_short_and_ids_and_outputs_are_clean(repository: Path) -> None
 @pytest.mark.usefixtures("lab")
 def test_every_call_is_recorded_for_the_minimal_policy(home: Home) -> None:
     calls.check_or_record("lab2", home.path)
+
+
+def test_preflight_finds_nothing_in_the_way(lab: NotebookNode) -> None:
+    assert "can run: nothing is in the way" in shown(lab, "preflight")
+
+
+def test_clean_up_leaves_nothing_of_the_lab(lab: NotebookNode, home: Home) -> None:
+    assert "Clean" in shown(lab, "clean-up")
+    assert "A second look found nothing" in shown(lab, "clean-up")
+    assert not left_behind(home.path)
