@@ -27,6 +27,9 @@ SERVICES = (
     "iam",
     "logs",
     "service-quotas",
+    "cloudwatch",
+    "resourcegroupstaggingapi",
+    "scheduler",
 )
 """botocore's names of the services that are answered, the likeliest first."""
 

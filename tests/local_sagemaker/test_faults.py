@@ -54,6 +54,9 @@ CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "iam": ("ListRoles", "list_roles", {}),
     "logs": ("DescribeLogGroups", "describe_log_groups", {}),
     "service-quotas": ("ListServiceQuotas", "list_service_quotas", {"ServiceCode": "sagemaker"}),
+    "cloudwatch": ("ListMetrics", "list_metrics", {}),
+    "resourcegroupstaggingapi": ("GetResources", "get_resources", {}),
+    "scheduler": ("ListSchedules", "list_schedules", {}),
 }
 
 
@@ -80,15 +83,16 @@ S3_CODES = QUERY_CODES | {
 }
 
 
-# This one's model has an error of that name itself.
-A2I_CODES = JSON_CODES | {"ThrottlingException": ("ThrottlingException", 429)}
+# These services' models have an error of that name themselves.
+MODELLED_CODES = JSON_CODES | {"ThrottlingException": ("ThrottlingException", 429)}
 
 
 CODES = {
     "s3": S3_CODES,
     "sts": QUERY_CODES,
     "iam": QUERY_CODES,
-    "sagemaker-a2i-runtime": A2I_CODES,
+    "sagemaker-a2i-runtime": MODELLED_CODES,
+    "scheduler": MODELLED_CODES,
 }
 
 
