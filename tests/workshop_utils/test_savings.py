@@ -19,7 +19,7 @@ def test_serverless_and_a_machine_cost_the_same_at_the_break_even(ws: Session) -
 
 
 def test_slow_answers_make_the_machine_cheaper_sooner(ws: Session) -> None:
-    found = costs.savings(ws, requests=60, milliseconds=2000)
+    found = costs.savings(ws, requests=60, milliseconds=2000, memory_mb=6144)
     assert found.break_even < found.capacity
     assert "with fewer, serverless is cheaper" in found._repr_html_()
 
