@@ -14,7 +14,8 @@ AWS_ARGS ?=
 python := "$(VENV)/bin/python"
 studio := .venv-studio
 # A file's tests stay in one process, and so do the servers that they share.
-fast = -m "not slow" -n $(JOBS) --dist loadfile
+parallel = -n $(JOBS) --dist loadfile
+fast = -m "not slow" $(parallel)
 
 # Idle OpenMP threads that spin steal the core from the next process: five times slower on two cores.
 OMP_WAIT_POLICY ?= PASSIVE
@@ -35,7 +36,7 @@ help: ## List the targets and settings
 ##              libraries; https://download.pytorch.org/whl/cpu has CPU builds. Default: pip's own
 ## VENV         where the environment lies; default: .venv
 ## PYTEST_ARGS  more arguments for pytest, such as -x or -k endpoint
-## JOBS         how many processes the fast tests run in; default: 2. With 0 they run in pytest's own
+## JOBS         how many processes the tests run in; default: 2. With 0 they run in pytest's own
 ## LAB_ARGS     more arguments for JupyterLab, such as --no-browser or --port 8899
 ## AWS_ARGS     more arguments for verify-aws, such as --labs 1 or --max-usd 5; YES=1 asks nothing
 
@@ -63,7 +64,7 @@ check: env ## Check style and types and run the fast tests: a few minutes
 	$(python) -m pytest $(fast) $(PYTEST_ARGS)
 
 test: check ## Run all checks and tests, whole notebooks included: about 40 minutes
-	$(python) -m pytest -m slow $(PYTEST_ARGS)
+	$(python) -m pytest -m slow $(parallel) $(PYTEST_ARGS)
 
 studio: find-python ## Run the fast tests on the versions of Studio's image (Python 3.11 or 3.12 needed)
 	@"$(PYTHON)" tools/bootstrap.py --venv $(studio) --constraints constraints-studio.txt --extra test

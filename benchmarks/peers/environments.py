@@ -7,6 +7,7 @@ not fetched again. This module must not know what is installed.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -47,9 +48,16 @@ def environment(
     wanted = "\n".join([sys.version, str(borrow and sys.prefix), *packages, *alone])
     digest = hashlib.sha256(wanted.encode()).hexdigest()[:10]
     folder = cache_folder() / f"{name}-{digest}"
-    done = folder / "complete"
-    if done.exists():
-        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Two processes that want the same one: the second waits, and finds it made.
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            _make(folder, packages, alone, borrow)
+    return folder
+
+
+def _make(folder: Path, packages: Sequence[str], alone: Sequence[str], borrow: bool) -> None:
     print(f"Making {folder} ({', '.join([*packages, *alone])})", file=sys.stderr, flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
@@ -63,5 +71,5 @@ def environment(
         # Written last, so that pip does not see it; and entries of a .pth come last on the path, so
         # that what is installed here has precedence.
         (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    done.touch()
-    return folder
+    # Last: without it, what was interrupted is made again.
+    (folder / "complete").touch()
