@@ -5,6 +5,7 @@ A test that needs SageMaker gets a real local one, in a home of its own.
 
 import ipaddress
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -36,6 +37,10 @@ os.environ |= {
     "TOKENIZERS_PARALLELISM": "false",
     "WORKSHOP_MODE": "local",
 }
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

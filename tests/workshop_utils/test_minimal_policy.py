@@ -20,6 +20,7 @@ UNSEEN = {
     "ecr:BatchGetImage": "pulling a container image",
     "ecr:GetAuthorizationToken": "pulling a container image",
     "ecr:GetDownloadUrlForLayer": "pulling a container image",
+    "s3:AbortMultipartUpload": "an upload that was interrupted, which clean-up ends",
     "logs:CreateLogGroup": "what a container prints",
     "logs:CreateLogStream": "what a container prints",
     "logs:PutLogEvents": "what a container prints",
