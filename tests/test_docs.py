@@ -106,7 +106,7 @@ def test_the_sdk_notebook_runs(
     monkeypatch.delenv("MPLBACKEND", raising=False)
     environment.pop("MPLBACKEND", None)
     client = NotebookClient(
-        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
     )
     client.execute(env=environment)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
