@@ -127,7 +127,8 @@ class Demand:
             # One at a time: starts that run side by side take longer, each of them.
             if self._starting or self._crew.stopping.is_set():
                 return
-            if self._crew.size >= self._most or not due():
+            # Whoever asks may have been given a process since, and not know it yet.
+            if not self._crew.queued or self._crew.size >= self._most or not due():
                 return
             self._starting = True
         try:
