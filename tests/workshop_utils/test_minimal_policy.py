@@ -1,12 +1,12 @@
 """The minimal policy allows what the labs were seen to ask for, and nothing beyond a short list."""
 
 import json
-from typing import Any
 
 import botocore.session
 import pytest
 
 from tests.labs import calls
+from tests.workshop_utils.policy_support import allowed, whose
 from workshop_utils.preflight import policy
 from workshop_utils.session import Session
 
@@ -124,29 +124,3 @@ def allowed_actions() -> set[str]:
     return {
         action for statement in policy.statements() for action in policy.listed(statement["Action"])
     }
-
-
-def whose(text: str, by: str) -> str:
-    """Return the policy with the statements of people, or of jobs, and of both."""
-    document = json.loads(text)
-    wanted = ({"people": "People", "jobs": "Jobs"}[by], "Both")
-    document["Statement"] = [s for s in document["Statement"] if s["Sid"].startswith(wanted)]
-    return json.dumps(document)
-
-
-def allowed(
-    ws: Session,
-    text: str,
-    action: str,
-    resource: str,
-    passed_to: str = "sagemaker.amazonaws.com",
-) -> bool:
-    key = {"ContextKeyName": "iam:PassedToService", "ContextKeyType": "string"}
-    iam: Any = ws.client("iam")
-    (result,) = iam.simulate_custom_policy(
-        PolicyInputList=[text],
-        ActionNames=[action],
-        ResourceArns=[resource],
-        ContextEntries=[{**key, "ContextKeyValues": [passed_to]}],
-    )["EvaluationResults"]
-    return bool(result["EvalDecision"] == "allowed")

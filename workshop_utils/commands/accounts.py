@@ -3,25 +3,19 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from workshop_utils.accounts.listed import AccountsError
+from workshop_utils.commands import choice
 from workshop_utils.session import SessionError
 
 ERRORS = (AccountsError, SessionError)
-_AT_ONCE = 8
-_MOST_AT_ONCE = 32
 _CODES = """\
 exit codes:
   0    every account is as it should be
   1    at least one is not: not ready, not empty, or it could not be entered
   2    the command cannot be understood
   130  Ctrl-C ended it; the accounts that were not visited are in the table
-"""
-_LIST = """\
-FILE has one account per line: 12 digits, and after a comma a name, if you like. '#' begins a
-comment. A first line with names of columns (account id,name) may put them in another order.
 """
 
 
@@ -48,43 +42,13 @@ def _action(actions: Any, name: str, words: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(
         name,
         help=words,
-        description=f"{words.capitalize()} {_LIST}",
+        description=f"{words.capitalize()} {choice.LIST}",
         epilog=_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the list of accounts")
-    parser.add_argument(
-        "--accounts", nargs="+", default=[], metavar="NUMBER", help="these accounts instead"
-    )
-    parser.add_argument(
-        "--role",
-        default="nlp-workshop-instructor",
-        metavar="NAME",
-        help="the role to act as in each account (default: %(default)s)",
-    )
-    parser.add_argument("--external-id", metavar="ID", help="what the role's trust policy asks for")
-    parser.add_argument(
-        "--execution-role",
-        default="nlp-workshop-execution",
-        metavar="NAME",
-        help="the role of the account's jobs (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--at-once",
-        type=_number,
-        default=_AT_ONCE,
-        metavar="N",
-        help=f"how many accounts together, at most {_MOST_AT_ONCE} (default: %(default)s)",
-    )
+    choice.add(parser)
     parser.add_argument("--json", action="store_true", help="JSON instead of the table")
     return parser
-
-
-def _number(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= _MOST_AT_ONCE:
-        raise argparse.ArgumentTypeError(f"{text} is not between 1 and {_MOST_AT_ONCE}")
-    return number
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -109,21 +73,19 @@ def _reset(options: argparse.Namespace) -> int:
 
 
 def _go(options: argparse.Namespace, action: Any) -> int:
-    from workshop_utils.accounts.doors import Door
-    from workshop_utils.accounts.listed import named, read
     from workshop_utils.accounts.progress import Progress
     from workshop_utils.session import sign_in
 
-    if (options.file is None) == (not options.accounts):
-        raise AccountsError("Name the accounts: either a FILE or --accounts NUMBER …, not both.")
-    listed = named(options.accounts) if options.file is None else read(options.file)
+    listed = choice.listed(options)
+    if not listed:
+        raise AccountsError("Name the accounts: either a FILE or --accounts NUMBER ….")
     signed_in = sign_in()
     where = "AWS" if signed_in.mode == "aws" else "the local SageMaker (WORKSHOP_MODE=aws for AWS)"
     print(
         f"{len(listed)} accounts on {where}, {signed_in.region}, as {signed_in.caller}",
         file=sys.stderr,
     )
-    door = Door(signed_in, options.role, options.external_id, options.execution_role)
+    door = choice.door(options, signed_in)
     progress = Progress(len(listed))
     try:
         overview = action(listed, door, progress)
