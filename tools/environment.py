@@ -23,16 +23,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from _steps import SetupError, StepRunner
+from _wheel_folder import WheelFolder, WheelFolderError, purpose_here
+
 ROOT = Path(__file__).resolve().parent.parent
 SCHEME = 1  # raise it when environments made by an older version of this file must be updated
 STAMP_NAME = "workshop-setup.json"
 LOG_NAME = "workshop-setup.log"
-HEARTBEAT_SECONDS = 15
-LOG_LINES_SHOWN = 25
-
-
-class SetupError(Exception):
-    """The environment cannot be made; the message says why and what to do next."""
 
 
 class Action(Enum):
@@ -179,7 +176,8 @@ def ensure(environment: Environment) -> None:
         if verdict.action is Action.NOTHING:
             return
         started = time.monotonic()
-        runner = StepRunner(environment, lock)
+        wheels = wheel_folder(environment)
+        runner = StepRunner(environment.folder, lock, environment.folder / LOG_NAME, wheels)
         if verdict.action is Action.REBUILD:
             if verdict.reason:
                 print(f"{name}: {verdict.reason}; making it anew.", flush=True)
@@ -187,7 +185,7 @@ def ensure(environment: Environment) -> None:
         else:
             print(f"{name}: {verdict.reason}; bringing it up to date.", flush=True)
             environment.write_stamp(state="installing")
-        install(environment, runner)
+        install(environment, runner, wheels)
         version = environment.python_version()
         if version is None:
             raise SetupError(f"{environment.python} does not run after its set-up.")
@@ -213,7 +211,7 @@ def locked(folder: Path) -> Iterator[int]:
         yield lock.fileno()
 
 
-def rebuild(environment: Environment, runner: "StepRunner") -> None:
+def rebuild(environment: Environment, runner: StepRunner) -> None:
     """Empty the folder (which may be a link to a larger disk) and make a bare environment in it."""
     folder = environment.folder
     if folder.exists() and not folder.is_dir():
@@ -235,15 +233,36 @@ def rebuild(environment: Environment, runner: "StepRunner") -> None:
     runner.run(title, [base, "-m", "venv", str(folder)])
 
 
-def install(environment: Environment, runner: "StepRunner") -> None:
-    """Install torch, then everything else, with the two packages here in editable form."""
-    pins = environment.constraints.read_text(encoding="utf-8").splitlines()
+def wheel_folder(environment: Environment) -> Path | None:
+    """Return the folder of wheels that WHEELHOUSE names, checked; None if it names none."""
+    name = os.environ.get("WHEELHOUSE", "").strip()
+    if not name:
+        return None
+    folder = Path(name).expanduser().resolve()
+    print(f"Checking the wheels in {folder} ...", flush=True)
+    try:
+        WheelFolder(folder).check(purpose_here(environment.constraints, environment.extra))
+    except WheelFolderError as error:
+        raise SetupError(str(error)) from error
+    return folder
+
+
+def pinned_torch(constraints: Path) -> str:
+    """Return the line of a constraints file that pins torch."""
+    pins = constraints.read_text(encoding="utf-8").splitlines()
     torch = next((line.strip() for line in pins if line.startswith("torch==")), None)
     if torch is None:
-        raise SetupError(f"{environment.constraints.name} has no line torch==VERSION: add one.")
-    index = os.environ.get("TORCH_INDEX", "").strip()
+        raise SetupError(f"{constraints.name} has no line torch==VERSION: add one.")
+    return torch
+
+
+def install(environment: Environment, runner: StepRunner, wheels: Path | None) -> None:
+    """Install torch, then everything else, with the two packages here in editable form."""
+    pins = environment.constraints.read_text(encoding="utf-8").splitlines()
+    torch = pinned_torch(environment.constraints)
+    index = os.environ.get("TORCH_INDEX", "").strip() if wheels is None else ""
     version = environment.python_version()
-    if not index and version and "torch" not in environment.entries(version):
+    if not index and wheels is None and version and "torch" not in environment.entries(version):
         advise_on_cuda()
     pip = [str(environment.python), "-m", "pip"]
     pip_install = [*pip, "install", "--no-input", "--disable-pip-version-check"]
@@ -268,67 +287,6 @@ def advise_on_cuda() -> None:
             "make TORCH_INDEX=https://download.pytorch.org/whl/cpu ...",
             flush=True,
         )
-
-
-class StepRunner:
-    """Runs the steps of a set-up: their output to a log, a line for each step to the screen."""
-
-    def __init__(self, environment: Environment, lock: int) -> None:
-        self.folder = environment.folder
-        self.log = environment.folder / LOG_NAME
-        self.lock = lock
-        # PYTHONPATH would make pip take other folders' packages for installed ones. The user's
-        # own PIP_* settings (index, certificates, cache) stay, but for a user-level install.
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        self.variables = kept | {"PIP_USER": "0"}
-
-    def run(self, title: str, command: Sequence[str]) -> None:
-        """Run one command; raise SetupError with the end of its output if it fails."""
-        print(f"{title} ...", flush=True)
-        with self.log.open("ab") as log:
-            begin = log.tell()
-            # The child holds the lock too: if this process is killed, the next set-up still
-            # waits until pip has ended.
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=ROOT,
-                env=self.variables,
-                pass_fds=[self.lock],
-            )
-        try:
-            status = self.wait(process)
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-        if status != 0:
-            said = self.log.read_bytes()[begin:].decode(errors="replace").rstrip().split("\n")
-            raise SetupError(
-                f"'{title}' failed with exit status {status}. The end of what it said (all of it "
-                f"is in {self.log}):\n" + "\n".join(said[-LOG_LINES_SHOWN:])
-            )
-
-    def wait(self, process: subprocess.Popen[bytes]) -> int:
-        """Wait for a process, with a sign of life every now and then; return its exit status."""
-        started = time.monotonic()
-        while True:
-            try:
-                return process.wait(timeout=HEARTBEAT_SECONDS)
-            except subprocess.TimeoutExpired:
-                print(f"  {time.monotonic() - started:4.0f} s: {self.progress()}", flush=True)
-
-    def progress(self) -> str:
-        """Return the newest telling line of the log, or how far pip is when it has gone quiet."""
-        said = self.log.read_text(errors="replace").splitlines()
-        telling = [line.strip() for line in said if line.strip()[:1].isalpha()]
-        newest = next((line for line in reversed(telling) if "WARNING" not in line), "")
-        if newest.startswith(("Installing", "Successfully", "Found")):
-            installed = len(list(self.folder.glob("lib/python*/site-packages/*.dist-info")))
-            return f"{installed} packages are in place"
-        return newest[:80]
 
 
 if __name__ == "__main__":

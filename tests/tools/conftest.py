@@ -7,9 +7,13 @@ from types import ModuleType
 
 import pytest
 
+from tests.tools.checkout_support import Checkout
+
 
 def load(path: Path) -> ModuleType:
-    """Import one file of tools/ under its own name."""
+    """Import one file of tools/ under its own name, as its program finds those beside it."""
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
     specification = importlib.util.spec_from_file_location(f"tools_{path.stem}", path)
     assert specification is not None
     assert specification.loader is not None
@@ -29,3 +33,15 @@ def bootstrap(repository: Path) -> ModuleType:
 def environment(repository: Path) -> ModuleType:
     """tools/environment.py."""
     return load(repository / "tools" / "environment.py")
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(repository: Path) -> ModuleType:
+    """tools/wheelhouse.py."""
+    return load(repository / "tools" / "wheelhouse.py")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, repository: Path) -> Checkout:
+    """A tiny project without an environment."""
+    return Checkout(tmp_path / "a check out", repository / "tools")
