@@ -1,4 +1,4 @@
-"""The examples of README.md and docs/ run, each in its own process; links lead somewhere."""
+"""The examples of README.md and docs/ run, each in its own process."""
 
 import os
 import re
@@ -11,11 +11,12 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests import doc_support
+from tests.doc_support import ROOT
+
 EXAMPLES = ROOT / "docs" / "examples"
-_BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_TEXTS = re.compile(r"^```text\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_COMMANDS = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INSTRUCTORS = "docs/instructors.md"
+_STOP = "trap 'python -m local_sagemaker stop >&2 || true' EXIT\n"
 
 
 @pytest.fixture
@@ -28,13 +29,21 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def _blocks() -> list[tuple[str, str]]:
-    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    return [
-        (f"{page.relative_to(ROOT)}-{number}", block)
-        for page in pages
-        for number, block in enumerate(_BLOCK.findall(page.read_text()), start=1)
-    ]
+def _texts(language: str, page: str) -> list[str]:
+    """Return a page's blocks in one language."""
+    return [b.text for b in doc_support.blocks() if (b.language, b.page) == (language, page)]
+
+
+def _pages(language: str) -> list[str]:
+    """Return the pages that have such blocks."""
+    return sorted({b.page for b in doc_support.blocks() if b.language == language})
+
+
+EXAMPLE_BLOCKS = [
+    pytest.param(text, id=f"{page}-{number}")
+    for page in _pages("python")
+    for number, text in enumerate(_texts("python", page), start=1)
+]
 
 
 def _ran(command: list[str], folder: Path, environment: dict[str, str]) -> str:
@@ -46,35 +55,35 @@ def _ran(command: list[str], folder: Path, environment: dict[str, str]) -> str:
 
 
 def test_there_are_examples() -> None:
-    assert len(_blocks()) >= 3
+    assert len(EXAMPLE_BLOCKS) >= 3
+    assert {"README.md", "docs/local-sagemaker.md", INSTRUCTORS} <= set(_pages("sh"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("code", [pytest.param(code, id=name) for name, code in _blocks()])
+@pytest.mark.parametrize("code", EXAMPLE_BLOCKS)
 def test_an_example_runs(code: str, tmp_path: Path, environment: dict[str, str]) -> None:
     _ran([sys.executable, "-c", code], tmp_path, environment)
 
 
 @pytest.mark.slow
-def test_the_manuals_commands_run(tmp_path: Path, environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("page", [page for page in _pages("sh") if page != INSTRUCTORS])
+def test_a_pages_commands_run(page: str, tmp_path: Path, environment: dict[str, str]) -> None:
     # In the order of the page, in one shell, as a reader would who tries each.
-    commands = _COMMANDS.findall((ROOT / "docs" / "local-sagemaker.md").read_text())
-    assert commands
     shutil.copytree(EXAMPLES, tmp_path / "docs" / "examples")
-    _ran(["bash", "-euxo", "pipefail", "-c", "".join(commands)], tmp_path, environment)
+    steps = [_STOP, *_texts("sh", page)]
+    _ran(["bash", "-euxo", "pipefail", "-c", "".join(steps)], tmp_path, environment)
 
 
 @pytest.mark.slow
 def test_the_instructors_commands_print_what_the_page_shows(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    page = (ROOT / "docs" / "instructors.md").read_text()
     for name in ("docs/examples", "aws"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    steps = ["trap 'python -m local_sagemaker stop >&2' EXIT\n", *_COMMANDS.findall(page)]
+    steps = [_STOP, *_texts("sh", INSTRUCTORS)]
     command = ["bash", "-euo", "pipefail", "-c", "".join(steps)]
     printed = _timeless(_ran(command, tmp_path, environment))
-    tables = [block for block in _TEXTS.findall(page) if block.startswith("account ")]
+    tables = [text for text in _texts("text", INSTRUCTORS) if text.startswith("account ")]
     assert len(tables) == 3
     for table in tables:
         assert _timeless(table) in printed
@@ -119,21 +128,3 @@ def test_the_pytest_example_passes(tmp_path: Path, environment: dict[str, str]) 
     shutil.copy(EXAMPLES / "test_promotion.py", tmp_path)
     command = [sys.executable, "-m", "pytest", "-p", "local_sagemaker.pytest_plugin", str(tmp_path)]
     assert "2 passed" in _ran(command, tmp_path, environment)
-
-
-@pytest.mark.parametrize("page", sorted(p.name for p in (ROOT / "docs").glob("*.md")))
-def test_links_between_pages_lead_somewhere(page: str) -> None:
-    text = (ROOT / "docs" / page).read_text() + (ROOT / "README.md").read_text()
-    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", text):
-        assert (ROOT / target).exists() or (ROOT / "docs" / target).exists(), target
-
-
-@pytest.mark.parametrize("page", sorted(p.name for p in (ROOT / "docs").glob("*.md")))
-def test_links_within_a_page_lead_to_a_heading(page: str) -> None:
-    text = (ROOT / "docs" / page).read_text()
-    # GitHub's anchors: lower case, hyphens for blanks, nothing else but letters and digits.
-    anchors = {
-        re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-")
-        for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    }
-    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors

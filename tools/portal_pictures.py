@@ -5,8 +5,6 @@ photographs the pages in headless Chromium. Usage: ``python tools/portal_picture
 """
 
 import json
-import os
-import shutil
 import sys
 import tempfile
 import time
@@ -14,17 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from _pictures import PICTURES, ROOT, checked, chromium
 
 from local_sagemaker import LocalSageMaker
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-ROOT = Path(__file__).resolve().parent.parent
-PICTURES = ROOT / "docs" / "pictures"
 TEMPLATE = ROOT / "workshop_utils" / "review_template.html"
 LABELS = ["Positive", "Negative", "Not clear"]
 REVIEWS = [
@@ -40,7 +37,6 @@ PHONE: dict[str, Any] = {
     "has_touch": True,
     "color_scheme": "dark",
 }
-LARGEST = 200_000
 
 
 def make_work() -> None:
@@ -82,10 +78,7 @@ def keep(page: "Page", name: str) -> None:
     page.wait_for_load_state("networkidle")
     path = PICTURES / f"{name}.png"
     page.screenshot(path=path)
-    size = path.stat().st_size
-    if size > LARGEST:
-        raise SystemExit(f"{path} has {size} bytes, more than {LARGEST}.")
-    print(f"{path.relative_to(ROOT)}: {size // 1000} kB")
+    checked(path)
 
 
 def begin(page: "Page", link: str, name: str) -> None:
@@ -98,12 +91,8 @@ def begin(page: "Page", link: str, name: str) -> None:
 
 def photograph(local: LocalSageMaker) -> None:
     """Take all pictures."""
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = chromium.new_context(**DESKTOP).new_page()
+    with chromium() as browser:
+        page = browser.new_context(**DESKTOP).new_page()
         begin(page, local.portal_url, "Ada")
         keep(page, "portal_jobs")
         page.get_by_role("button", name="Start working").click()
@@ -111,14 +100,13 @@ def photograph(local: LocalSageMaker) -> None:
         frame.get_by_role("radio", name="Positive").wait_for()
         page.keyboard.press("1")
         keep(page, "portal_task")
-        page = chromium.new_context(**PHONE).new_page()
+        page = browser.new_context(**PHONE).new_page()
         begin(page, local.portal_url, "Bo")
         page.get_by_role("button", name="Start working").click()
         frame = page.frame_locator("#frame")
         frame.get_by_role("radio", name="Negative").click()
         page.evaluate("scrollTo(0, 0)")
         keep(page, "portal_phone")
-        chromium.close()
 
 
 def main() -> None:

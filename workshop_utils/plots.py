@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = ["#4878d0", "#ee854a", "#6acc64", "#956cb4", "#d65f5f", "#8c613c", "#797979", "#d5bb67"]
+# Lines that lie close together are told apart without colour, too.
+_MARKERS = "os^Dv"
 
 
 def distribution(counts: pd.Series, title: str) -> "Figure":
@@ -105,14 +107,14 @@ def recipes(
     points = results.points
     order = points.groupby("recipe")["accuracy"].max().sort_values(ascending=False).index
     for number, recipe in enumerate(order):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)]
         chosen = points[points["recipe"] == recipe]
         whole = chosen[chosen["complete"]].groupby("shots")["accuracy"]
         cost = chosen.loc[chosen["shots"] == chosen["shots"].max(), "cpu_seconds"].mean()
         label = f"{recipe} ({_duration(cost)} of CPU time at {chosen['shots'].max()} shots)"
         if whole.ngroups:
             mean = whole.mean()
-            axes.plot(mean.index, mean, marker="o", color=colour, label=label)
+            axes.plot(mean.index, mean, marker=marker, color=colour, label=label)
             axes.fill_between(mean.index, whole.min(), whole.max(), color=colour, alpha=0.2, lw=0)
         cut = chosen[~chosen["complete"]]
         if len(cut):
@@ -140,6 +142,8 @@ def recipes(
 
 
 def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds:.1f} s"
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 

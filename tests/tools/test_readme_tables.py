@@ -22,9 +22,10 @@ def test_the_tables_are_current(repository: Path) -> None:
 @pytest.fixture
 def copy(repository: Path, tmp_path: Path) -> Path:
     """Return a copy of the tool and all it reads."""
-    for folder in ("tools", "workshop_utils", "data"):
+    for folder in ("tools", "workshop_utils", "data", "docs/examples"):
         shutil.copytree(repository / folder, tmp_path / folder)
-    shutil.copyfile(repository / "README.md", tmp_path / "README.md")
+    for file in ("README.md", "lab1_few_shot_learning.ipynb"):
+        shutil.copyfile(repository / file, tmp_path / file)
     return tmp_path
 
 
