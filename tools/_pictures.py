@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LARGEST = 200_000
 """Bytes that a picture may have: pages are loaded in rooms with sixty people."""
 
 
 @contextmanager
 def chromium() -> "Iterator[Browser]":
-    """Run a headless Chromium: the one in $CHROMIUM, that on PATH, or Playwright's own."""
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    """Run a headless Chromium: the one in $CHROMIUM, one on PATH, or Playwright's own."""
+    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(
             executable_path=program, args=["--no-sandbox", "--disable-gpu"]
