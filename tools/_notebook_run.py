@@ -1,13 +1,15 @@
 """Run one notebook from top to bottom and tell how long each section took.
 
-``python tools/_notebook_run.py NOTEBOOK`` writes a line of JSON for each section to standard output
-as it ends, and one for the cell that failed, if one did. It is a process of its own so that whoever
-started it can end it at any moment, the kernel with it.
+``python tools/_notebook_run.py NOTEBOOK [TAG...]`` leaves out the cells with these tags. It writes
+a line of JSON for each section to standard output as it ends, and one for the cell that failed, if
+one did. It is a process of its own so that whoever started it can end it at any moment, the kernel
+with it.
 """
 
 import json
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import nbformat
@@ -18,8 +20,8 @@ _CELL_SECONDS = 3 * 3600
 _TOLD = 600
 
 
-def main(path: Path) -> int:
-    """Run the notebook; return 0 if every cell did."""
+def main(path: Path, without: Collection[str] = ()) -> int:
+    """Run the notebook but for cells with some tags; return 0 if every cell did."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,
@@ -33,7 +35,7 @@ def main(path: Path) -> int:
             if cell.cell_type == "markdown" and cell.source.startswith("## "):
                 _tell(section=section, seconds=time.monotonic() - began)
                 section, began = cell.source.splitlines()[0].removeprefix("## "), time.monotonic()
-            if cell.cell_type != "code":
+            if cell.cell_type != "code" or set(without) & set(cell.metadata.get("tags", ())):
                 continue
             try:
                 client.execute_cell(cell, number)
@@ -52,4 +54,4 @@ def _tell(**line: str | float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve()))
+    sys.exit(main(Path(sys.argv[1]).resolve(), sys.argv[2:]))

@@ -45,3 +45,9 @@ def wheelhouse(repository: Path) -> ModuleType:
 def checkout(tmp_path: Path, repository: Path) -> Checkout:
     """A tiny project without an environment."""
     return Checkout(tmp_path / "a check out", repository / "tools")
+
+
+@pytest.fixture(scope="session")
+def ready(repository: Path) -> ModuleType:
+    """tools/ready.py."""
+    return load(repository / "tools" / "ready.py")
