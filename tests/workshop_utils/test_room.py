@@ -221,7 +221,7 @@ def test_the_command_shows_accounts_of_a_list(
     numbers = [accounts[REST].number, accounts[CLOSED].number]
     assert main(["room", "--accounts", *numbers]) == 1
     said = capsys.readouterr().out
-    assert "model" in said
+    assert "model made" in said
     assert "cannot be looked at: AccessDenied" in said
     assert main(["room", "nowhere.csv", "--accounts", *numbers]) == 1
     assert "not both" in capsys.readouterr().err

@@ -71,7 +71,7 @@ def test_a_lab_is_followed_section_by_section(number: int, story: list[tuple[Eve
         found = place(seen.values())
         assert found is not None
         assert (found.lab, found.section, found.since) == (number, section, last.at)
-        assert found.doing == f"{last.kind} {last.status}".rstrip()
+        assert found.doing == f"{last.kind} {last.status or 'made'}"
 
 
 def test_who_has_gone_on_to_another_lab_is_there() -> None:

@@ -171,4 +171,4 @@ def _runs(lab: Lab, event: Event, events: Iterable[Event]) -> int:
 
 
 def _words(event: Event) -> str:
-    return f"{event.kind} {event.status}".rstrip()
+    return f"{event.kind} {event.status or 'made'}"
