@@ -23,7 +23,7 @@ export OMP_WAIT_POLICY
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help env run lab stop check test studio bench verify-aws clean
+.PHONY: help env run lab stop check test studio bench book slides verify-aws clean
 
 help: ## List the targets and settings
 	@echo "Targets:"
@@ -74,6 +74,12 @@ bench: env ## Run every script in benchmarks/, each against a named peer
 	@failed=; for script in benchmarks/[a-z]*.py; do \
 		echo "== $$script"; $(python) "$$script" || failed="$$failed $$script"; done; \
 	test -z "$$failed" || { echo "These failed or missed a bar:$$failed" >&2; exit 1; }
+
+book: env ## Run the labs and write them as pages for reading to docs/labs/: some minutes
+	@$(python) tools/book.py
+
+slides: env ## Make the slide deck docs/slides.html from docs/slides.md and recorded figures
+	@$(python) tools/slides.py
 
 verify-aws: env ## Run the labs in a real AWS account: costs money, says how much first, and asks
 	@$(python) tools/verify_aws.py $(AWS_ARGS)

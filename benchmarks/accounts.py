@@ -1,7 +1,7 @@
 """How long it takes to check and to reset sixty full accounts with one command.
 
-Sixty accounts of one local SageMaker get 200 records each, of the kinds that labs leave; one more
-cannot be entered. Then ``python -m workshop_utils accounts`` runs as an instructor runs it, on the
+Sixty accounts of one local SageMaker get the execution role and 200 records each, of the kinds that
+labs leave; one more cannot be entered. Then ``python -m workshop_utils accounts`` runs as an instructor runs it, on the
 same cores as the server. Nothing else does this for a workshop. The peer, on some accounts more of
 the same kind, is what is done without it: one account after another, one request at a time, as a
 shell loop around the AWS CLI goes about it::
@@ -28,8 +28,9 @@ from account_parts.contents import everything, fill, numbers
 from local_sagemaker import LocalSageMaker
 from workshop_utils import cleanup
 from workshop_utils.accounts import Account, Door
-from workshop_utils.session import sign_in
+from workshop_utils.session import Session, sign_in
 
+POLICY = Path(__file__).resolve().parent.parent / "aws" / "minimal-policy.json"
 BAR_SECONDS = 120.0
 FIRST, FIRST_OF_PEER = 100_000_000_000, 200_000_000_000
 CLOSED = "999999999999"
@@ -55,11 +56,30 @@ def command(home: Path, *arguments: str) -> tuple[float, dict[str, Any]]:
     return seconds, json.loads(ran.stdout)
 
 
+def give_role(session: Session) -> None:
+    """Make the execution role with the minimal policy, as the account template does on AWS."""
+    iam = session.client("iam")
+    policy = iam.create_policy(
+        # IAM limits a policy's length without white space.
+        PolicyName="nlp-workshop",
+        PolicyDocument=json.dumps(json.loads(POLICY.read_text(encoding="utf-8"))),
+    )["Policy"]["Arn"]
+    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}}
+    iam.create_role(
+        RoleName="nlp-workshop-execution",
+        AssumeRolePolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
+        ),
+    )
+    iam.attach_role_policy(RoleName="nlp-workshop-execution", PolicyArn=policy)
+
+
 def filled(door: Door, accounts: list[Account], records: int) -> float:
     """Fill accounts, several at a time; return how long it took."""
 
     def one(account: Account) -> None:
         with door.open(account) as session:
+            give_role(session)
             fill(session, records)
 
     began = time.perf_counter()
@@ -118,7 +138,7 @@ def main() -> int:
             listed.write_text("\n".join([CLOSED, *(one.number for one in mine)]))
             before, _ = command(home, "check", str(listed))
             seconds, rows = command(home, "reset", str(listed), "--yes")
-            after, _ = command(home, "check", str(listed))
+            after, rows_after = command(home, "check", str(listed))
             peer = one_by_one(door, theirs)
             there = left(door, mine)
     failed = [row["account"] for row in rows["accounts"] if row["state"] != "ok"]
@@ -133,7 +153,9 @@ def main() -> int:
         ("peer: reset one by one", options.peer, peer),
     ):
         print(f"| {name} | {count} | {spent:.1f} | {spent / max(count, 1):.2f} |")
-    print(f"\n{deleted} deleted; {there} things of any kind left; not entered: {failed}")
+    ready = sum(row["state"] == "ok" for row in rows_after["accounts"])
+    print(f"\n{ready} accounts are ready for the labs afterwards.")
+    print(f"{deleted} deleted; {there} things of any kind left; not entered: {failed}")
     reached = seconds < BAR_SECONDS and not there and failed == [CLOSED]
     print(
         f"Bar: reset under {BAR_SECONDS:.0f} s, nothing left, the closed account stops no other: "

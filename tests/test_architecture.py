@@ -37,7 +37,11 @@ RULES = (
     # They run before anything is installed, but for those that write pages of the documentation
     # and the one that runs the labs on AWS.
     Rule("tools", "local_sagemaker", exempt=("tools/api_table.py", "tools/portal_pictures.py")),
-    Rule("tools", "workshop_utils", exempt=("tools/readme_tables.py", "tools/verify_aws.py")),
+    Rule(
+        "tools",
+        "workshop_utils",
+        exempt=("tools/readme_tables.py", "tools/slides.py", "tools/verify_aws.py"),
+    ),
 )
 SERVING = "local_sagemaker/serving"
 
