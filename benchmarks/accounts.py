@@ -1,10 +1,10 @@
 """How long it takes to check and to reset sixty full accounts with one command.
 
 Sixty accounts of one local SageMaker get the execution role and 200 records each, of the kinds that
-labs leave; one more cannot be entered. Then ``python -m workshop_utils accounts`` runs as an instructor runs it, on the
-same cores as the server. Nothing else does this for a workshop. The peer, on some accounts more of
-the same kind, is what is done without it: one account after another, one request at a time, as a
-shell loop around the AWS CLI goes about it::
+labs leave; one more cannot be entered. Then ``python -m workshop_utils accounts`` runs as an
+instructor runs it, on the same cores as the server. Nothing else does this for a workshop. The
+peer, on some accounts more of the same kind, is what is done without it: one account after another,
+one request at a time, as a shell loop around the AWS CLI goes about it::
 
     python benchmarks/accounts.py
 """

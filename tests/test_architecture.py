@@ -40,7 +40,12 @@ RULES = (
     Rule(
         "tools",
         "workshop_utils",
-        exempt=("tools/readme_tables.py", "tools/slides.py", "tools/verify_aws.py"),
+        exempt=(
+            "tools/readme_pictures.py",
+            "tools/readme_tables.py",
+            "tools/slides.py",
+            "tools/verify_aws.py",
+        ),
     ),
 )
 SERVING = "local_sagemaker/serving"

@@ -35,6 +35,7 @@ _NOT_RUN = {
         "docs/local-sagemaker.md",
         "from local_sagemaker.account_review import AccountReview",
     ): "the same",
+    ("docs/slides.md", "Sort a bank customer's question into one intent."): "a prompt, to be read",
     ("docs/studio.md", "%pip install -q -r requirements.txt"): "every set-up installs that file",
 }
 _RUN = {"python", "sh"}
