@@ -10,6 +10,8 @@ PYTEST_ARGS ?=
 JOBS ?= 2
 LAB_ARGS ?=
 AWS_ARGS ?=
+READY_ARGS ?=
+TO ?= wheelhouse
 
 python := "$(VENV)/bin/python"
 studio := .venv-studio
@@ -23,7 +25,7 @@ export OMP_WAIT_POLICY
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help env run lab stop check test studio bench book slides verify-aws clean
+.PHONY: help env run lab stop check test studio bench book slides verify-aws ready wheelhouse clean
 
 help: ## List the targets and settings
 	@echo "Targets:"
@@ -34,6 +36,9 @@ help: ## List the targets and settings
 ## PYTHON       the Python (3.11 to 3.13) to make the environment with; default: found on PATH
 ## TORCH_INDEX  a package index to take torch from. On Linux, PyPI's torch brings gigabytes of CUDA
 ##              libraries; https://download.pytorch.org/whl/cpu has CPU builds. Default: pip's own
+## WHEELHOUSE   a folder that `make wheelhouse` wrote: env installs from it and needs no internet
+## READY_ARGS   more arguments for ready, such as --quick, or --hub to fetch the hub's models too
+## TO           the folder that wheelhouse writes; default: wheelhouse
 ## VENV         where the environment lies; default: .venv
 ## PYTEST_ARGS  more arguments for pytest, such as -x or -k endpoint
 ## JOBS         how many processes the tests run in; default: 2. With 0 they run in pytest's own
@@ -83,6 +88,12 @@ slides: env ## Make the slide deck docs/slides.html from docs/slides.md and reco
 
 verify-aws: env ## Run the labs in a real AWS account: costs money, says how much first, and asks
 	@$(python) tools/verify_aws.py $(AWS_ARGS)
+
+ready: env ## Check that all labs run here with the network off; --quick takes a few minutes
+	@$(python) tools/ready.py $(READY_ARGS)
+
+wheelhouse: env ## Write one folder from which `make env WHEELHOUSE=folder` needs no internet
+	@$(python) tools/wheelhouse.py --to "$(TO)"
 
 clean: ## Remove environments, caches and builds; the data of the local SageMaker stays
 	@if [ -x $(python) ]; then $(python) -m local_sagemaker stop || true; fi

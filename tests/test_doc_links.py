@@ -36,6 +36,9 @@ _NOT_RUN = {
         "from local_sagemaker.account_review import AccountReview",
     ): "the same",
     ("docs/slides.md", "Sort a bank customer's question into one intent."): "a prompt, to be read",
+    ("docs/room.md", "make ready"): "tests/tools/test_ready.py runs a lab of it",
+    ("docs/room.md", "make wheelhouse"): "tests/tools/test_wheelhouse.py does it on a small scale",
+    ("docs/room.md", "make env WHEELHOUSE=/path/to/wheelhouse"): "the same",
     ("docs/studio.md", "%pip install -q -r requirements.txt"): "every set-up installs that file",
 }
 _RUN = {"python", "sh"}
