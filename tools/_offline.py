@@ -6,12 +6,13 @@ sockets are guarded instead, which is weaker. The first line on standard error s
 """
 
 import ctypes
+import errno
 import fcntl
 import os
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 GUARD = Path(__file__).resolve().parent / "_offline_guard"
@@ -30,6 +31,7 @@ def main(command: Sequence[str]) -> None:
     try:
         if os.environ.get("OFFLINE_GUARD_ONLY"):
             raise OSError("OFFLINE_GUARD_ONLY is set")
+        rehearse(leave_the_network)
         leave_the_network()
         how = NAMESPACE
     except (OSError, AttributeError) as error:
@@ -37,6 +39,26 @@ def main(command: Sequence[str]) -> None:
         variables |= guarded(variables)
     print(how, file=sys.stderr, flush=True)
     os.execvpe(command[0], list(command), variables)
+
+
+def rehearse(step: Callable[[], None]) -> None:
+    """Take a step in a process that ends with it: halfway out of the network is no way back.
+
+    Raises
+    ------
+    OSError
+        When it fails there.
+    """
+    child = os.fork()
+    if child == 0:
+        try:
+            step()
+        except (OSError, AttributeError) as error:
+            os._exit(getattr(error, "errno", None) or errno.ENOSYS)
+        os._exit(0)
+    number = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if number != 0:
+        raise OSError(number, os.strerror(number))
 
 
 def leave_the_network() -> None:
