@@ -13,6 +13,7 @@ from local_sagemaker.home import Home
 from tests.labs import calls
 from tests.labs.left_behind import left_behind
 from tests.labs.notebooks import outputs, printed, run_every_cell_twice, shown
+from tests.labs.path import check_exercises, check_expectations
 from tests.labs.started import check_estimate
 
 NOTEBOOK = "lab1_few_shot_learning.ipynb"
@@ -44,6 +45,14 @@ def test_every_code_cell_ends_with_something_to_look_at(lab: NotebookNode) -> No
 
 def test_the_estimate_declares_what_was_started(lab: NotebookNode) -> None:
     check_estimate("few-shot", lab.metadata["started"])
+
+
+def test_exercises_are_unsolved_as_they_stand_and_their_solutions_pass(lab: NotebookNode) -> None:
+    check_exercises(lab)
+
+
+def test_what_one_sees_is_what_the_text_says(lab: NotebookNode) -> None:
+    check_expectations(lab)
 
 
 def test_no_cell_writes_to_standard_error(lab: NotebookNode) -> None:
@@ -94,7 +103,7 @@ def test_recorded_figures_say_where_they_come_from(lab: NotebookNode) -> None:
 def test_the_endpoint_answers(lab: NotebookNode) -> None:
     answer = ast.literal_eval(shown(lab, "ask", "text/plain"))
     assert answer[0]["label"] == "pin_blocked"
-    top = ast.literal_eval(shown(lab, "own-question", "text/plain"))
+    top = ast.literal_eval(shown(lab, "own-question", "text/plain"))[0]
     assert len(top) == 3
     assert top[0]["score"] >= top[1]["score"] >= top[2]["score"]
     assert "terminate_account" in printed(lab, "csv")

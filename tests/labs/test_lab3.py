@@ -12,6 +12,7 @@ from local_sagemaker.home import Home
 from tests.labs import calls
 from tests.labs.left_behind import left_behind
 from tests.labs.notebooks import printed, run_every_cell_twice, shown
+from tests.labs.path import check_exercises, check_expectations
 from tests.labs.started import check_estimate
 
 NOTEBOOK = "lab3_human_in_the_loop.ipynb"
@@ -57,6 +58,14 @@ def test_every_code_cell_ends_with_something_to_look_at(lab: NotebookNode) -> No
 
 def test_the_estimate_declares_what_was_started(lab: NotebookNode) -> None:
     check_estimate("sentiment", lab.metadata["started"])
+
+
+def test_exercises_are_unsolved_as_they_stand_and_their_solutions_pass(lab: NotebookNode) -> None:
+    check_exercises(lab)
+
+
+def test_what_one_sees_is_what_the_text_says(lab: NotebookNode) -> None:
+    check_expectations(lab)
 
 
 def test_no_cell_writes_to_standard_error(lab: NotebookNode) -> None:
