@@ -95,6 +95,17 @@ def test_each_section_of_a_lab_has_its_row_and_three_ways_out(lab: int) -> None:
         assert trouble.count("](") == 3, section
 
 
+def test_the_exercises_are_those_of_the_labs() -> None:
+    told = [tuple(row) for row in _rows(_chapter(TIMETABLE, "The exercises"))]
+    there = [
+        (str(lab), str(number), exercise)
+        for lab in (1, 2, 3)
+        for number, section in _sections(lab).items()
+        for exercise in re.findall(r"^### Exercise, (.+)$", section.text, re.MULTILINE)
+    ]
+    assert told == there
+
+
 def test_each_way_out_is_named_by_a_section() -> None:
     way_out = _chapter(TIMETABLE, "The way out")
     anchors = set(re.findall(r'<a id="([^"]+)"', way_out))
