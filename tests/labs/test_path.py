@@ -70,7 +70,7 @@ def test_the_text_names_the_range_that_the_labs_tests_hold_it_to(lab: NotebookNo
     for cell in expected:
         expect, text = cell.metadata["expect"], cell["source"]
         assert expect["low"] < expect["high"], cell["id"]
-        named = {float(number) for number in re.findall(r"\d+(?:\.\d+)?", text)}
+        named = {float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", text)}
         for bound in (expect["low"], expect["high"]):
             assert {bound, round(bound * 100, 6)} & named, (cell["id"], bound)
     for cell in lab.cells:
