@@ -147,14 +147,21 @@ class Worker:
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         self.started_in = time.monotonic() - self._began
         with suppress(psutil.Error):
-            used = psutil.Process(self._process.pid).cpu_times()
-            self.start_cost = used.user + used.system
+            if (process := self._running()) is not None:
+                used = process.cpu_times()
+                self.start_cost = used.user + used.system
 
     def memory(self) -> int:
-        """Return how many bytes of memory it holds; 0 once it has ended."""
+        """Return how many bytes of memory it holds; 0 before it runs and once it has ended."""
         with suppress(psutil.Error):
-            return int(psutil.Process(self._process.pid).memory_info().rss)
+            if (process := self._running()) is not None:
+                return int(process.memory_info().rss)
         return 0
+
+    def _running(self) -> psutil.Process | None:
+        # Without a number psutil takes this very process, which is the server.
+        pid = self._process.pid
+        return None if pid is None else psutil.Process(pid)
 
     @property
     def ended(self) -> bool:

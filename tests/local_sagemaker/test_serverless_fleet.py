@@ -1,9 +1,11 @@
 """Processes on demand, in this process and without a server: they come, share, and leave."""
 
 import asyncio
+import mmap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local_sagemaker.hosting.demand import DemandPolicy
@@ -238,15 +240,31 @@ def test_a_process_may_not_hold_more_memory_than_it_has(fleets: Fleets) -> None:
     run(fleet, scenario())
 
 
+def test_what_the_server_holds_is_not_counted(fleets: Fleets) -> None:
+    # A process is watched from before it has a number, often enough to be seen like that.
+    ballast = bytearray(300 * 1024 * 1024)
+    ballast[:: mmap.PAGESIZE] = b"x" * len(ballast[:: mmap.PAGESIZE])
+    fleet = fleets.make(demand=Starts().policy(idle_seconds=0.0005, memory_mb=256))
+
+    async def scenario() -> None:
+        for n in range(5):
+            assert await ask(fleet, f"w{n}") == f"w{n}".encode()
+
+    run(fleet, scenario())
+    assert psutil.Process().memory_info().rss > len(ballast)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("pause", [0.0, 0.05, 0.4])
 def test_stopping_during_a_start_turns_requests_away_and_leaves_no_process(
     fleets: Fleets, pause: float
 ) -> None:
-    fleet = fleets.make(demand=Starts().policy())
+    # It never serves: whenever it is stopped, it is during its start.
+    code = OBEDIENT.replace("def model_fn(d): pass", "def model_fn(d): time.sleep(3600)")
+    fleet = fleets.make(code, demand=Starts().policy())
 
     async def scenario() -> None:
-        asked = asyncio.create_task(ask(fleet, "hello"))
+        asked = asyncio.create_task(ask(fleet, "hello", timeout=3600))
         await asyncio.sleep(pause)
         await asyncio.to_thread(fleet.stop, 0)
         with pytest.raises(FleetClosed):
