@@ -68,7 +68,7 @@ check: env ## Check style and types and run the fast tests: a few minutes
 	$(python) -m mypy
 	$(python) -m pytest $(fast) $(PYTEST_ARGS)
 
-test: check ## Run all checks and tests, whole notebooks included: about 40 minutes
+test: check ## Run all checks and tests, whole notebooks included: up to an hour
 	$(python) -m pytest -m slow $(parallel) $(PYTEST_ARGS)
 
 studio: find-python ## Run the fast tests on the versions of Studio's image (Python 3.11 or 3.12 needed)
