@@ -130,9 +130,11 @@ def test_the_endpoint_is_updated_without_a_dropped_request(lab: NotebookNode) ->
     assert "serves version 2 already" in printed(lab, "update-endpoint")
 
 
-def test_what_people_answered_was_learned(lab: NotebookNode) -> None:
-    # What it brings for the others is in the range that the text names.
+def test_answers_help_with_what_nobody_answered(lab: NotebookNode) -> None:
+    # The text leaves room for chance on other machines; with this seed here they do.
     table = {row[0]: [float(cell) for cell in row[1:]] for row in _rows(shown(lab, "after"))[1:]}
+    before, after = table["nobody answered these"]
+    assert after >= before
     assert table["people answered these"][1] > table["people answered these"][0]
 
 
