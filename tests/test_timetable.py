@@ -81,7 +81,9 @@ def test_the_plans_name_sections_that_the_labs_have() -> None:
     named = re.findall(r"^\| \d:\d\d \| \d+ \| (Lab .+?) \|", TIMETABLE, re.MULTILINE)
     assert len(named) > 30
     for what in named:
-        lab, numbers = _PLACE.fullmatch(what).groups()  # type: ignore[union-attr]  # it is tested
+        place = _PLACE.fullmatch(what)
+        assert place is not None, what
+        lab, numbers = place.groups()
         assert set(map(int, re.findall(r"\d+", numbers))) <= _sections(int(lab)).keys(), what
 
 
