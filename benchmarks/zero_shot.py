@@ -1,15 +1,16 @@
 """Zero-shot classification without training: accuracy, probabilities, latency and cost.
 
 The bi-encoder that scripts/zero_shot serves, on real Banking77 and on the workshop's resolutions,
-and behind a real endpoint next to models of natural language inference::
+and behind a real endpoint next to models of natural language inference and to Lab 1's two ways, a
+trained classifier and a prompted GPT-Neo::
 
     python benchmarks/zero_shot.py
 
 Templates and probabilities are fitted on rows that nothing is scored on; row numbers are in
-data/results/banking77_split.json. NLI models have random weights here: their latency is real, their
-accuracy is left out. Each section goes to data/results/zero_shot.json as soon as it is measured, so
-an interrupted run goes on where it was. The real Banking77 is not part of this repository; without
-it the benchmark says so.
+data/results/banking77_split.json. NLI models and GPT-Neo have random weights here: their latency is
+real, their accuracy is left out. Each section goes to data/results/zero_shot.json as soon as it is
+measured, so an interrupted run goes on where it was. The real Banking77 is not part of this
+repository; without it the benchmark says so.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from benchmarks.zero_shot_parts import (
     calibrating,
     choosing,
     endpoint,
+    lab1_models,
     nli_models,
     report,
     resolutions,
@@ -51,6 +53,8 @@ VERSIONS_OF = ("onnxruntime", "tokenizers", "numpy", "torch", "transformers", "s
 BI_ENCODER_REQUESTS = {3: 300, 10: 300, 77: 300}
 NLI_REQUESTS = {3: 40, 10: 20, 77: 6}
 LARGE_NLI_REQUESTS = {3: 9, 10: 6, 77: 3}
+PROMPT_REQUESTS = {3: 40, 10: 40, 77: 20}
+CLASSIFIER_REQUESTS = {77: 300}
 
 
 class Bench:
@@ -90,6 +94,8 @@ class Bench:
             "latency_nli_bart_large": lambda _: self._nli(
                 nli_models.bart_large, LARGE_NLI_REQUESTS
             ),
+            "latency_few_shot": lambda _: self._few_shot(),
+            "latency_prompting": lambda _: self._prompting(),
         }
 
     def _embedded(self, part: str) -> Any:
@@ -143,11 +149,34 @@ class Bench:
             model = build(saved, Path(folder) / "model")
             return {"weights": "random", **self._latency(model, requests, 3)}
 
-    def _latency(self, folder: Path, requests: dict[int, int], rounds: int) -> dict[str, Any]:
+    def _few_shot(self) -> dict[str, Any]:
+        data = self._rows.data
+        drawn, unseen = (
+            [(data.texts[row], data.labels[row]) for row in rows]
+            for rows in (data.draw(lab1_models.SHOTS, 0), data.development)
+        )
+        with tempfile.TemporaryDirectory(dir=self._scratch) as scratch:
+            model = lab1_models.classifier(Path(scratch) / "lab1", self._encoder, drawn, unseen)
+            found = self._latency(model, CLASSIFIER_REQUESTS, 10, lab1_models.CLASSIFIER)
+        return {"shots": lab1_models.SHOTS, "train_rows": len(drawn), **found}
+
+    def _prompting(self) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(dir=self._scratch) as scratch:
+            model = lab1_models.gpt_neo(Path(scratch), self._encoder)
+            found = self._latency(model, PROMPT_REQUESTS, 5, lab1_models.PROMPTED)
+        return {"weights": "random", "new_tokens": lab1_models.NEW_TOKENS, **found}
+
+    def _latency(
+        self,
+        folder: Path,
+        requests: dict[int, int],
+        rounds: int,
+        dialect: endpoint.Dialect = endpoint.JUMPSTART,
+    ) -> dict[str, Any]:
         texts = self._rows.texts(self._rows.scored[:: len(self._rows.scored) // 50])
         with (
             tempfile.TemporaryDirectory(dir=self._scratch) as scratch,
-            endpoint.deployed(folder, Path(scratch)) as deployed,
+            endpoint.deployed(folder, Path(scratch), dialect) as deployed,
         ):
             levels = deployed.levels(texts, self._rows.names, requests, rounds)
             return {

@@ -109,7 +109,7 @@ def label_growth(results: ZeroShotResults) -> "Figure":
     import matplotlib.pyplot as plt
 
     figure, panels = plt.subplots(1, 3, figsize=(11, 4), layout="constrained")
-    levels = results.levels
+    levels = results.growth()
     columns = [
         ("accuracy", "accuracy"),
         ("p50_ms", "median of one request, ms"),

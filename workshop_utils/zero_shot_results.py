@@ -13,10 +13,19 @@ import pandas as pd
 from workshop_utils.recorded import RESULTS
 
 BI_ENCODER = "bi-encoder (MiniLM)"
+NLI = "NLI (MiniLM2, 82 million parameters)"
+LARGE_NLI = "NLI (BART large, 407 million parameters)"
+GPT_NEO = "prompting (GPT-Neo, 125 million parameters)"
+CLASSIFIER = "Lab 1's trained classifier"
+ZERO_SHOT = (BI_ENCODER, NLI, LARGE_NLI)
+"""What needs no example and no prompt."""
+
 _MODELS = {
     "latency_bi_encoder": BI_ENCODER,
-    "latency_nli_minilm2": "NLI (MiniLM2, 82 million parameters)",
-    "latency_nli_bart_large": "NLI (BART large, 407 million parameters)",
+    "latency_nli_minilm2": NLI,
+    "latency_nli_bart_large": LARGE_NLI,
+    "latency_prompting": GPT_NEO,
+    "latency_few_shot": CLASSIFIER,
 }
 # us-east-1, on demand, as quoted in 2026, and its virtual cores.
 DOLLARS_PER_HOUR = 0.23
@@ -31,11 +40,14 @@ class ZeroShotResults:
     ----------
     levels
         One row for each model and number of labels: ``model, labels, accuracy, p50_ms, cpu_ms,
-        dollars``. ``accuracy`` is missing where the model's weights were random, which tells its
-        speed and nothing else. ``dollars`` is what 1,000 texts cost on an ``ml.m5.xlarge`` that
-        is kept busy.
+        dollars``. ``accuracy`` is that of the bi-encoder; it is missing where the model's weights
+        were random, which tells its speed and nothing else. ``dollars`` is what 1,000 texts cost
+        on an ``ml.m5.xlarge`` that is kept busy. The last rows are Lab 1's two ways, for
+        comparison.
     accuracy
         With all 77 intents, by how they were put to the bi-encoder: ``bare``, ``own``, ``chosen``.
+    shots
+        With how many examples of each intent Lab 1's classifier was trained.
     trained
         Accuracy of a logistic regression on the same vectors, by examples of each intent.
     source
@@ -44,21 +56,27 @@ class ZeroShotResults:
 
     levels: pd.DataFrame
     accuracy: dict[str, float]
+    shots: int
     trained: dict[int, float]
     source: str
 
+    def growth(self) -> pd.DataFrame:
+        """Return the `levels` of models that take any labels without an example."""
+        return self.levels[self.levels["model"].isin(ZERO_SHOT)].reset_index(drop=True)
+
     def table(self) -> pd.DataFrame:
-        """Return `levels` for reading: rounded, with words where nothing was measured."""
+        """Return `growth` for reading: rounded, with words where nothing was measured."""
+        levels = self.growth()
         return pd.DataFrame(
             {
-                "model": self.levels["model"],
-                "labels": self.levels["labels"],
+                "model": levels["model"],
+                "labels": levels["labels"],
                 "accuracy": [
                     "not measured" if pd.isna(value) else f"{value:.3f}"
-                    for value in self.levels["accuracy"]
+                    for value in levels["accuracy"]
                 ],
-                "median, ms": [f"{value:,.0f}" for value in self.levels["p50_ms"]],
-                "USD for 1,000 texts": [f"{value:.4f}" for value in self.levels["dollars"]],
+                "median, ms": [f"{value:,.0f}" for value in levels["p50_ms"]],
+                "USD for 1,000 texts": [f"{value:.4f}" for value in levels["dollars"]],
             }
         )
 
@@ -80,7 +98,7 @@ def load(path: Path = RESULTS / "zero_shot.json") -> ZeroShotResults:
         raise FileNotFoundError(
             f"{path} has no {', '.join(missing)}: python benchmarks/zero_shot.py writes it."
         )
-    # The NLI models take long to measure; a picture without one of them is still one.
+    # Some models take long to measure; a picture without one of them is still one.
     wanted = [name for name in {**_MODELS, **dict.fromkeys(needed)} if name in sections]
     found = {name: sections[name]["found"] for name in wanted}
     accuracy = {level["labels"]: level["accuracy"] for level in found["by_labels"]}
@@ -98,6 +116,7 @@ def load(path: Path = RESULTS / "zero_shot.json") -> ZeroShotResults:
             for way, value in found["accuracy"].items()
             if isinstance(value, dict)
         },
+        shots=int(found.get("latency_few_shot", {}).get("shots", 8)),
         trained={int(x["shots"]): float(x["accuracy"]) for x in found["trained_heads"]},
         source=f"{content['command']}, {'; '.join(machines)}, {dates[-1]}",
     )

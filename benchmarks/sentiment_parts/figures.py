@@ -150,9 +150,9 @@ def table(found: dict[str, Any]) -> str:
         "# What a round of review is worth",
         "",
         (
-            f"{found['asked_share']:.0%} of the traffic is uncertain, "
-            f"{found['hard_share_of_uncertain']:.0%} of that mixed or ironic; people were asked "
-            f"about {min(found['asked'])} to {max(found['asked'])} texts, half of it. Means of "
+            f"{found['asked_share']:.0%} of the traffic is taken for uncertain, the part that the "
+            f"model is least sure of; {found['hard_share_of_uncertain']:.0%} of that is mixed or "
+            f"ironic. People were asked about half of it, {max(found['asked'])} texts. Means of "
             f"{len(found['asked'])} seeds; intervals are 95 %, over resampled rows."
         ),
         "",

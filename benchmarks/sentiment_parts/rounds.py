@@ -16,13 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workshop_utils.confidence import ConfidenceRule
+
 ROOT = Path(__file__).resolve().parents[2]
 REVIEWS = ROOT / "data" / "reviews" / "reviews.csv"
 # The scripts are no package; in a container their folder is first on the path.
 sys.path.insert(0, str(ROOT / "scripts" / "sentiment"))
 
-# A person is asked where the model expects to be wrong in more than one of ten cases.
-THRESHOLD = 0.9
+# People have time to read this share of the traffic. A threshold would send another share of it
+# with each seed, and with each way to calibrate.
+SHARE = 0.4
 # Of the mixed and ironic texts, people cannot tell this share.
 NOT_CLEAR_SHARE = 0.1
 LABELS = ["negative", "positive"]
@@ -117,7 +120,8 @@ def halves(
     confidence: NDArray[np.float64], traffic: Texts, seed: int
 ) -> tuple[Review, NDArray[np.int64]]:
     """Return what people answer on half of the uncertain rows, and the other half's rows."""
-    uncertain = np.flatnonzero(confidence < THRESHOLD)
+    rule = ConfidenceRule.for_share(confidence, SHARE)
+    uncertain = np.flatnonzero(rule.unsure(confidence))
     rng = random.Random(seed)
     order = uncertain.tolist()
     rng.shuffle(order)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,22 +55,37 @@ class Level:
 
 
 @dataclass(frozen=True)
+class Dialect:
+    """How a text and labels are sent, and whether an answer is one about these labels."""
+
+    request: Callable[[str, Sequence[str]], dict[str, Any]]
+    answers: Callable[[Any, Sequence[str]], bool]
+
+
+JUMPSTART = Dialect(
+    lambda text, labels: {"sequences": text, "candidate_labels": list(labels)},
+    lambda answer, labels: sorted(answer["labels"]) == sorted(labels),
+)
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """An endpoint in service."""
 
     runtime: Any
     pid: int
+    dialect: Dialect
 
     def ask(self, text: str, labels: Sequence[str]) -> float:
-        """Send one request in JumpStart's dialect; return the milliseconds it took."""
-        body = json.dumps({"sequences": text, "candidate_labels": list(labels)})
+        """Send one request; return the milliseconds it took."""
+        body = json.dumps(self.dialect.request(text, labels))
         began = time.perf_counter()
         response = self.runtime.invoke_endpoint(
             EndpointName=NAME, ContentType="application/json", Body=body
         )
         answer = json.loads(response["Body"].read())
         took = 1000 * (time.perf_counter() - began)
-        if sorted(answer["labels"]) != sorted(labels):
+        if not self.dialect.answers(answer, labels):
             raise SystemExit(f"The endpoint answered {answer!r}")
         return took
 
@@ -107,7 +122,7 @@ class Endpoint:
 
 
 @contextmanager
-def deployed(folder: Path, scratch: Path) -> Iterator[Endpoint]:
+def deployed(folder: Path, scratch: Path, dialect: Dialect = JUMPSTART) -> Iterator[Endpoint]:
     """Serve a model folder by an endpoint of a local SageMaker of its own."""
     archive = scratch / "model.tar.gz"
     archives.create(folder, archive)
@@ -143,4 +158,4 @@ def deployed(folder: Path, scratch: Path) -> Iterator[Endpoint]:
             raise SystemExit(f"The endpoint is {found['EndpointStatus']}: {found}")
         config = Config(retries={"total_max_attempts": 1}, read_timeout=PATIENCE)
         runtime = boto3.client("sagemaker-runtime", config=config)
-        yield Endpoint(runtime, local.status()["pid"])
+        yield Endpoint(runtime, local.status()["pid"], dialect)

@@ -18,7 +18,14 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The headless shell is Chromium without windows: a page opens in a quarter of the time.
+_NAMES = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
 # Also of a slow machine: what a test waits for is an event, never a time.
 _PATIENCE = 60_000
 _HERE = Path(__file__).parent
