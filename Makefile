@@ -18,6 +18,8 @@ studio := .venv-studio
 # A file's tests stay in one process, and so do the servers that they share.
 parallel = -n $(JOBS) --dist loadfile
 fast = -m "not slow" $(parallel)
+# A process has one core, and so has what it starts: two threads of torch take a quarter more of it.
+pytest = OMP_NUM_THREADS=1 $(python) -m pytest
 
 # Idle OpenMP threads that spin steal the core from the next process: five times slower on two cores.
 OMP_WAIT_POLICY ?= PASSIVE
@@ -70,17 +72,17 @@ check: env ## Check style and types and run the fast tests: a few minutes
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
-	$(python) -m pytest $(fast) $(PYTEST_ARGS)
+	$(pytest) $(fast) $(PYTEST_ARGS)
 
 test: check ## Run all checks and tests, whole notebooks included: up to an hour
-	$(python) -m pytest -m slow $(parallel) $(PYTEST_ARGS)
+	$(pytest) -m slow $(parallel) $(PYTEST_ARGS)
 
 .PHONY: studio-env
 studio-env: find-python
 	@"$(PYTHON)" tools/bootstrap.py --venv $(studio) --constraints constraints-studio.txt --extra test
 
 studio: studio-env ## Run the fast tests on the versions of Studio's image (Python 3.11 or 3.12 needed)
-	$(studio)/bin/python -m pytest $(fast) $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(studio)/bin/python -m pytest $(fast) $(PYTEST_ARGS)
 
 bench: env ## Run every script in benchmarks/, each against a named peer
 	@failed=; for script in benchmarks/[a-z]*.py; do \

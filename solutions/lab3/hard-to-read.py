@@ -4,10 +4,11 @@ mine = pd.DataFrame(
         "text": [
             "My cat left the room after ten minutes. The cat has taste.",
             "Not a film I would warn anybody about. Quite the contrary.",
-            *unsure["text"].head(2),
+            *unsure.sort_values("score")["text"].head(2),
         ]
     }
 )
 judged = sentiment.classify(endpoint, mine)
-judged["unsure"] = rule.unsure(judged["score"])
+hard = ConfidenceRule.for_share(before["score"], 0.2)
+judged["unsure"] = hard.unsure(judged["score"])
 display.rows(judged)

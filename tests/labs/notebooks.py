@@ -44,7 +44,7 @@ def run_every_cell_twice(
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.update(started={}, verdicts={}, seen={})
     client = NotebookClient(
-        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": path.parent}}
     )
     variables = dict(os.environ) | dict(environment)
     # The tests' own backend draws nothing; a notebook's kernel has one that shows pictures.
