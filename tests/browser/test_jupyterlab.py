@@ -83,7 +83,9 @@ def _run_all(page: Page, url: str, path: Path) -> nbformat.NotebookNode:
     page.get_by_text("Run All Cells", exact=True).click()
     while True:
         page.wait_for_timeout(1000)
-        if _kernel(url)["execution_state"] != "idle":
+        state = _kernel(url)["execution_state"]
+        assert state not in ("dead", "restarting", "autorestarting"), "the kernel has ended"
+        if state != "idle":
             continue
         page.keyboard.press("Control+s")
         saved = nbformat.read(path, as_version=4)

@@ -5,7 +5,7 @@ where the text says what one should see, the figure is read at that moment.
 """
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,7 @@ CLEAN_UP = "clean-up"
 """The cell after which the account is as it was before the lab."""
 
 
-def run_every_cell_twice(
-    path: Path, environment: Mapping[str, str], *, once: Collection[str] = ()
-) -> NotebookNode:
+def run_every_cell_twice(path: Path, environment: Mapping[str, str]) -> NotebookNode:
     """Run each code cell of a notebook twice in a row in one kernel; return it with its outputs.
 
     Parameters
@@ -31,8 +29,6 @@ def run_every_cell_twice(
     environment
         Variables of the kernel, beside those of this process; among them the local SageMaker's
         home, whose jobs and endpoints are counted before the lab cleans up.
-    once
-        The ids of cells that do again, and for minutes, what another cell does that is run twice.
 
     Returns
     -------
@@ -58,8 +54,8 @@ def run_every_cell_twice(
             if cell.metadata.get("exercise"):
                 _run_exercise(client, number, solution(path, cell.metadata["exercise"]))
             elif cell.metadata.get("check") not in exercises and cell.cell_type == "code":
-                for _ in range(1 if cell["id"] in once else 2):
-                    client.execute_cell(cell, number)
+                client.execute_cell(cell, number)
+                client.execute_cell(cell, number)
             if "expect" in cell.metadata:
                 figure = _value(client, number, cell.metadata["expect"]["figure"])
                 notebook.metadata["seen"][cell["id"]] = figure

@@ -33,8 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 def lab(repository: Path, home: Home) -> NotebookNode:
     """Return the notebook after every cell has run twice."""
     environment = {"LOCAL_SAGEMAKER_HOME": str(home.path), "WORKSHOP_MODE": "local"}
-    # `run` trains twice; these train with other data.
-    return run_every_cell_twice(repository / NOTEBOOK, environment, once=("fewer", "small-problem"))
+    return run_every_cell_twice(repository / NOTEBOOK, environment)
 
 
 def test_every_code_cell_ends_with_something_to_look_at(lab: NotebookNode) -> None:
