@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from workshop_utils.commands import accounts, cleanup, costs, labs, preflight, room
+from workshop_utils.commands import accounts, catch_up, cleanup, costs, labs, preflight, room
 
-_COMMANDS = (labs, accounts, room, cleanup, costs, preflight)
+_COMMANDS = (labs, catch_up, accounts, room, cleanup, costs, preflight)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

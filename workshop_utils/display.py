@@ -83,13 +83,44 @@ class Live:
 def progress(title: str, done: int, total: int, note: str = "") -> str:
     """Return a bar of what is done as HTML."""
     share = done / total if total else 1.0
-    bar = (
+    words = f"<b>{html.escape(title)}</b>: {done} of {total}"
+    return f"<div>{words} {html.escape(note)}{_bar(share)}</div>"
+
+
+def elapsed(title: str, seconds: float, expected: float | None, *, over: bool = False) -> str:
+    """Return as HTML how long something has taken, beside how long it usually takes.
+
+    Parameters
+    ----------
+    title
+        What it is.
+    seconds, expected
+        So far, and about how long it takes; None where nobody knows.
+    over
+        Whether it has ended.
+    """
+    if expected is None:
+        return f"<div><b>{html.escape(title)}</b>: {duration(seconds)}</div>"
+    # Full only when it is over, however long that takes.
+    share = 1.0 if over else min(seconds / expected, 0.97)
+    return (
+        f"<div><b>{html.escape(title)}</b>: {duration(seconds)}, about {duration(expected)} "
+        f"expected{_bar(share)}</div>"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return some seconds in words: ``42 s`` or ``6 min 05 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def _bar(share: float) -> str:
+    return (
         "<div style='background:#d0d4da;width:22em;height:.7em;border-radius:.35em'>"
         f"<div style='background:#2a7d4f;width:{share:.0%};height:100%;border-radius:.35em'>"
         "</div></div>"
     )
-    words = f"<b>{html.escape(title)}</b>: {done} of {total}"
-    return f"<div>{words} {html.escape(note)}{bar}</div>"
 
 
 def _notebook_display() -> Callable[..., Any] | None:

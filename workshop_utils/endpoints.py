@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from workshop_utils import instances
+from workshop_utils import display, instances
 from workshop_utils.display import card
 from workshop_utils.hosting import EndpointFailed, Hosting, Serverless, inference_image
 from workshop_utils.lifetimes import renew
@@ -118,6 +118,31 @@ class Endpoint:
                 return None
             raise
 
+    def wait(self, expected: float | None = None) -> "Endpoint":
+        """Wait until it answers; return it.
+
+        Parameters
+        ----------
+        expected
+            About how many seconds that takes, to be shown beside those that have passed.
+
+        Raises
+        ------
+        EndpointFailed
+            When it does not come up, with the reason. Nothing is left behind then, the model
+            included.
+        """
+        status = settled(self, expected)
+        if status == "InService":
+            return self
+        if status is None:
+            raise EndpointFailed(f"There is no endpoint {self.name}: deploy it first.")
+        client = self.session.client("sagemaker")
+        state = client.describe_endpoint(EndpointName=self.name)
+        reason = state.get("FailureReason", "no reason given")
+        self.delete()
+        raise EndpointFailed(f"{self.name} is {status}: {reason}")
+
     def delete(self) -> None:
         """Delete the endpoint, its configuration and its model, and wait until they are gone.
 
@@ -148,6 +173,7 @@ def deploy(
     environment: Mapping[str, str] | None = None,
     name: str = "few-shot",
     hours: float = HOURS,
+    wait: bool = True,
 ) -> Endpoint:
     """Put a model behind an endpoint, and wait until it answers.
 
@@ -173,6 +199,8 @@ def deploy(
         Part of the endpoint's name.
     hours
         How long it is needed; ``cleanup --expired`` deletes it afterwards. Each call begins anew.
+    wait
+        False returns at once, while it is coming up; `Endpoint.wait` waits.
 
     Raises
     ------
@@ -186,7 +214,7 @@ def deploy(
     wanted = f"{model_data} {instance_type} {serverless} {sorted((environment or {}).items())}"
     digest = hashlib.sha256(wanted.encode()).hexdigest()[:10]
     endpoint = Endpoint(session, f"{PREFIX}-{name}-{digest}")
-    if in_service(endpoint):
+    if in_service(endpoint, wait=wait):
         renew(session, endpoint.name, hours)
         return endpoint
     # A start that was interrupted may have left a configuration or a model.
@@ -208,15 +236,19 @@ def deploy(
     )
     asked = False if serverless is None and instance_type is not None else serverless
     chosen = choose_serverless(session, endpoint.name, asked)
-    serve(endpoint, Hosting(machine, serverless=chosen), marks)
+    serve(endpoint, Hosting(machine, serverless=chosen), marks, wait=wait)
     return endpoint
 
 
-def in_service(endpoint: Endpoint) -> bool:
+def in_service(endpoint: Endpoint, *, wait: bool = True) -> bool:
     """Tell whether an endpoint is there and answers, after what it is doing now; say so if it is.
 
-    What an earlier call made under its name then need not be made again.
+    What an earlier call made under its name then need not be made again. Without waiting, one that
+    is coming up counts as well.
     """
+    if not wait and endpoint.status() in _RUNNING:
+        print(f"Endpoint {endpoint.name} is coming up already")
+        return True
     if settled(endpoint) != "InService":
         return False
     print(f"Endpoint {endpoint.name} is already in service")
@@ -224,7 +256,11 @@ def in_service(endpoint: Endpoint) -> bool:
 
 
 def serve(
-    endpoint: Endpoint, hosting: Hosting, tags: Sequence[Mapping[str, str]] | None = None
+    endpoint: Endpoint,
+    hosting: Hosting,
+    tags: Sequence[Mapping[str, str]] | None = None,
+    *,
+    wait: bool = True,
 ) -> None:
     """Put the model that has an endpoint's name behind it, and wait until it answers.
 
@@ -236,6 +272,8 @@ def serve(
         What it runs on.
     tags
         Those of the session, and when it expires, if None.
+    wait
+        False returns at once; `Endpoint.wait` waits.
 
     Raises
     ------
@@ -258,17 +296,22 @@ def serve(
             f"{endpoint.name} was refused: {error}. With ResourceLimitExceeded, ask for a higher "
             f"quota of '{hosting.instance_type} for endpoint usage', or pass another instance_type."
         ) from error
-    status = settled(endpoint)
-    if status != "InService":
-        state = client.describe_endpoint(EndpointName=endpoint.name)
-        reason = state.get("FailureReason", "no reason given")
-        endpoint.delete()
-        raise EndpointFailed(f"{endpoint.name} is {status}: {reason}")
+    if wait:
+        endpoint.wait()
 
 
-def settled(endpoint: Endpoint) -> str | None:
-    """Wait while the service works on an endpoint; return its status then."""
+def settled(endpoint: Endpoint, expected: float | None = None) -> str | None:
+    """Wait while the service works on an endpoint; return its status then.
+
+    Parameters
+    ----------
+    endpoint
+        It need not be there.
+    expected
+        About how many seconds that takes, to be shown beside those that have passed.
+    """
     started = time.monotonic()
+    live = display.Live()
     pause = 0.1
     shown = None
     while True:
@@ -276,6 +319,9 @@ def settled(endpoint: Endpoint) -> str | None:
         if status in _RUNNING and status != shown:
             print(f"  [{status}] {endpoint.name}")
             shown = status
+        if shown is not None:
+            waited, over = time.monotonic() - started, status not in _RUNNING
+            live.show(display.elapsed("Waiting", waited, expected, over=over), ())
         if status not in _RUNNING:
             if shown is not None:
                 print(f"  [{status}] after {time.monotonic() - started:.1f} s")

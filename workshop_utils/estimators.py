@@ -7,10 +7,11 @@ does with its data.
 import secrets
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workshop_utils import instances
+from workshop_utils import display, instances
 from workshop_utils.job_log import JobLog
 from workshop_utils.session import PREFIX, Session
 
@@ -148,6 +149,31 @@ def _metric_definitions() -> list[Any]:
     return [MetricDefinition(name=name, regex=_METRIC.format(name=name)) for name in METRICS]
 
 
+def start(trainer: "ModelTrainer", channels: Mapping[str, str]) -> str:
+    """Start a training job and return its name at once; `follow` waits for it.
+
+    Parameters
+    ----------
+    trainer
+        From `huggingface_estimator`.
+    channels
+        S3 URIs by channel name; the script finds each below ``/opt/ml/input/data/<name>``.
+
+    Raises
+    ------
+    JobFailed
+        When the SDK starts none.
+    """
+    from sagemaker.train.configs import InputData
+
+    data = [InputData(channel_name=name, data_source=uri) for name, uri in channels.items()]
+    trainer.train(input_data_config=data, wait=False, logs=False)
+    job = trainer._latest_training_job
+    if job is None:
+        raise JobFailed("the SDK started no training job")
+    return str(job.training_job_name)
+
+
 def train(
     session: Session, trainer: "ModelTrainer", channels: Mapping[str, str], *, quiet: bool = False
 ) -> "TrainingJob":
@@ -157,10 +183,8 @@ def train(
     ----------
     session
         Where it runs.
-    trainer
-        From `huggingface_estimator`.
-    channels
-        S3 URIs by channel name; the script finds each below ``/opt/ml/input/data/<name>``.
+    trainer, channels
+        As `start` takes them.
     quiet
         Show stages only, not the script's own lines.
 
@@ -169,18 +193,26 @@ def train(
     JobFailed
         With the job's failure reason.
     """
-    from sagemaker.train.configs import InputData
-
-    data = [InputData(channel_name=name, data_source=uri) for name, uri in channels.items()]
-    trainer.train(input_data_config=data, wait=False, logs=False)
-    job = trainer._latest_training_job
-    if job is None:
-        raise JobFailed("the SDK started no training job")
-    return follow(session, str(job.training_job_name), quiet=quiet)
+    return follow(session, start(trainer, channels), quiet=quiet)
 
 
-def follow(session: Session, job_name: str, *, quiet: bool = False) -> "TrainingJob":
+def follow(
+    session: Session, job_name: str, *, quiet: bool = False, expected: float | None = None
+) -> "TrainingJob":
     """Show a training job's stages and log lines until it ends; return it.
+
+    Interrupting this does not stop the job.
+
+    Parameters
+    ----------
+    session
+        Where it runs.
+    job_name
+        From `start`.
+    quiet
+        Show stages only, not the script's own lines.
+    expected
+        About how many seconds it takes, to be shown beside those that have passed.
 
     Raises
     ------
@@ -194,6 +226,7 @@ def follow(session: Session, job_name: str, *, quiet: bool = False) -> "Training
     shown = 0
     pause = 0.25
     print(f"Training job {job_name}")
+    live = display.Live()
     while True:
         state = client.describe_training_job(TrainingJobName=job_name)
         transitions = state.get("SecondaryStatusTransitions", [])
@@ -203,7 +236,12 @@ def follow(session: Session, job_name: str, *, quiet: bool = False) -> "Training
         for line in lines.of_the_script():
             if not quiet:
                 print(f"    {line}")
-        if state["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"):
+        over = state["TrainingJobStatus"] in ("Completed", "Failed", "Stopped")
+        # Since it was started, which may be long before anybody waits.
+        end = state.get("TrainingEndTime", datetime.now(UTC))
+        waited = (end - state["CreationTime"]).total_seconds()
+        live.show(display.elapsed("Since the start", waited, expected, over=over), ())
+        if over:
             break
         # Quick at first for jobs of seconds, then as slow as the SDK is with AWS.
         time.sleep(pause)
@@ -216,6 +254,51 @@ def follow(session: Session, job_name: str, *, quiet: bool = False) -> "Training
         raise JobFailed(f"{job_name} failed: {state.get('FailureReason', 'no reason given')}")
     job: TrainingJob = TrainingJob.get(job_name, session=session.boto, region=session.region)
     return job
+
+
+def started(
+    session: Session, channels: Mapping[str, str], hyperparameters: Mapping[str, Any]
+) -> str | None:
+    """Return the newest job of the workshop with just these inputs that runs or has completed.
+
+    Parameters
+    ----------
+    session
+        Where to look.
+    channels
+        S3 URIs by channel name, as they were passed to `start`.
+    hyperparameters
+        All of the script's, as they were passed to `huggingface_estimator`.
+
+    Returns
+    -------
+    str or None
+        Its name, for `follow`; None without one.
+    """
+    client = session.client("sagemaker")
+    pages = client.get_paginator("list_training_jobs").paginate(
+        NameContains=PREFIX, SortBy="CreationTime", SortOrder="Descending"
+    )
+    wanted = {name: str(value) for name, value in hyperparameters.items()}
+    for summary in (item for page in pages for item in page["TrainingJobSummaries"]):
+        if summary["TrainingJobStatus"] not in ("InProgress", "Completed"):
+            continue
+        name = str(summary["TrainingJobName"])
+        state = client.describe_training_job(TrainingJobName=name)
+        read = {
+            channel["ChannelName"]: channel["DataSource"]["S3DataSource"]["S3Uri"]
+            for channel in state.get("InputDataConfig", [])
+            if "S3DataSource" in channel["DataSource"]
+        }
+        # The SDK has a channel of its own for the script, and writes values as JSON.
+        given = {
+            key: value.strip('"')
+            for key, value in state.get("HyperParameters", {}).items()
+            if not key.startswith("sagemaker_")
+        }
+        if channels.items() <= read.items() and given == wanted:
+            return name
+    return None
 
 
 def final_metrics(job: "TrainingJob") -> dict[str, float]:

@@ -193,6 +193,7 @@ def deploy(
     instance_count: int = 1,
     serverless: Serverless | bool | None = None,
     hours: float = HOURS,
+    wait: bool = True,
 ) -> Endpoint:
     """Put a model behind an endpoint, and wait until it answers.
 
@@ -212,6 +213,8 @@ def deploy(
         serverless endpoints can have none of it; a line says so.
     hours
         How long it is needed; see `endpoints.deploy`.
+    wait
+        False returns at once, while it is coming up; `Endpoint.wait` waits.
 
     Raises
     ------
@@ -221,7 +224,7 @@ def deploy(
         When the endpoint does not come up, with the reason.
     """
     endpoint = model.endpoint
-    if endpoints.in_service(endpoint):
+    if endpoints.in_service(endpoint, wait=wait):
         renew(model.session, endpoint.name, hours)
         return endpoint
     # A start that was interrupted may have left something.
@@ -238,7 +241,7 @@ def deploy(
         startup_seconds=model.about.startup_seconds or Hosting.startup_seconds,
         download_seconds=model.about.download_seconds,
     )
-    endpoints.serve(endpoint, hosting, [*model.tags, expiry_tag(hours)])
+    endpoints.serve(endpoint, hosting, [*model.tags, expiry_tag(hours)], wait=wait)
     # Its model is older: it may have been built for a batch.
     renew(model.session, endpoint.name, hours)
     return endpoint

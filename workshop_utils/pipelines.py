@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -72,10 +72,15 @@ class Execution:
             for item in page["PipelineParameters"]
         }
 
-    def follow(self) -> None:
+    def follow(self, expected: float | None = None) -> None:
         """Show the steps as they go, until the execution has ended.
 
         Interrupting this does not stop the execution.
+
+        Parameters
+        ----------
+        expected
+            About how many seconds it takes, to be shown beside those that have passed.
 
         Raises
         ------
@@ -88,9 +93,13 @@ class Execution:
             state = self._describe()
             status = str(state["PipelineExecutionStatus"])
             steps = self.steps()
-            title = f"Execution {self.name}: {status}"
-            live.show(step_table.html_card(title, steps), step_table.lines(steps))
-            if status not in _RUNNING:
+            over = status not in _RUNNING
+            end = state["LastModifiedTime"] if over else datetime.now(UTC)
+            waited = (end - state["CreationTime"]).total_seconds()
+            page = step_table.html_card(f"Execution {self.name}: {status}", steps)
+            page += display.elapsed("Since the start", waited, expected, over=over)
+            live.show(page, step_table.lines(steps))
+            if over:
                 break
             time.sleep(pause)
             pause = min(pause * 1.1, _SLOWEST_POLL)
@@ -202,6 +211,14 @@ class Pipeline:
             for item in self._executions()
         ]
         return pd.DataFrame(rows, columns=["execution", "status", "started", "name"])
+
+    def succeeded(self) -> list[Execution]:
+        """Return the executions that have succeeded, the first one first."""
+        return [
+            Execution(self.session, str(item["PipelineExecutionArn"]))
+            for item in reversed(self._executions())
+            if item["PipelineExecutionStatus"] == "Succeeded"
+        ]
 
     def delete(self) -> None:
         """Delete it; what its executions made stays. What is gone already is fine."""

@@ -123,7 +123,7 @@ class Fitting:
         logits = np.concatenate([self._twin(rows, n) for n, rows in enumerate(held_out, 1)])
         judged = self._rows.subset(np.concatenate(held_out))
         method = f"rows held out of the training of {TWINS} twins"
-        calibration = calibrate(logits, judged.truth, judged.weights, method)
+        calibration = calibrate(logits, judged.truth, method)
         return calibration, _accuracy(logits, judged)
 
     def _twin(self, held_out: NDArray[np.int64], number: int) -> NDArray[np.float64]:

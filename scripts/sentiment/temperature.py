@@ -46,13 +46,11 @@ class Calibration:
     brier_after: float | None = None
 
 
-def calibrate(
-    logits: NDArray[np.float64],
-    truth: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    method: str,
-) -> Calibration:
+def calibrate(logits: NDArray[np.float64], truth: NDArray[np.int64], method: str) -> Calibration:
     """Find the temperature under which the true labels are most probable.
+
+    Every text counts once. Those that people were asked about were chosen because they are hard:
+    if they count twice, as they do in training, the model becomes too modest about all others.
 
     Parameters
     ----------
@@ -60,17 +58,13 @@ def calibrate(
         Of texts that were held out.
     truth : ndarray of int64, shape (n_texts,)
         The column of each text's label.
-    weights : ndarray of float64, shape (n_texts,)
-        How much each text counts: what people were asked about counts more, because it is what
-        the model meets.
     method : str
         Goes into the result.
     """
 
     def loss(temperature: float) -> float:
         likelihood = softmax(logits / temperature)[np.arange(len(truth)), truth]
-        losses = -np.log(np.maximum(likelihood, np.finfo(float).tiny))
-        return float(np.average(losses, weights=weights))
+        return float(-np.log(np.maximum(likelihood, np.finfo(float).tiny)).mean())
 
     # The loss has one minimum, so a coarse grid finds its neighbourhood and a fine one the rest.
     coarse = np.geomspace(LOWEST, HIGHEST, GRID)

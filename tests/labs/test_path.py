@@ -1,10 +1,7 @@
 """The path through each lab, as its notebook says: nothing is run here."""
 
-import ast
 import builtins
 import re
-import symtable
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -12,6 +9,7 @@ import pytest
 from nbformat import NotebookNode
 
 from tests.labs.notebooks import solution
+from workshop_utils.lab_cells import LabCells, read
 
 LABS = (
     "lab1_few_shot_learning.ipynb",
@@ -31,6 +29,11 @@ def path(request: pytest.FixtureRequest, repository: Path) -> Path:
 @pytest.fixture(scope="module")
 def lab(path: Path) -> NotebookNode:
     return nbformat.read(path, as_version=4)
+
+
+@pytest.fixture(scope="module")
+def cells(path: Path) -> LabCells:
+    return read(int(path.name.removeprefix("lab")[0]))
 
 
 def _code(lab: NotebookNode) -> list[NotebookNode]:
@@ -90,46 +93,45 @@ def test_a_deeper_cell_says_so(lab: NotebookNode) -> None:
         assert cell["source"].startswith(DEEPER) is _is_deeper(cell), cell["id"]
 
 
-def test_the_core_path_needs_nothing_of_the_deeper_cells(lab: NotebookNode) -> None:
+def test_the_core_path_needs_nothing_of_the_deeper_cells(cells: LabCells) -> None:
     known = set(dir(builtins))
-    for cell in _code(lab):
-        if not _is_deeper(cell):
-            missing = set(_needed(cell["source"])) - known - _made(cell["source"])
-            assert not missing, (cell["id"], missing)
-            known |= _made(cell["source"])
+    for cell in cells.cells:
+        if "deeper" not in cell.tags:
+            assert not cell.needed - known, (cell.name, cell.needed - known)
+            known |= cell.made
 
 
-def test_a_deeper_cell_needs_the_core_and_its_own_section_only(lab: NotebookNode) -> None:
-    core, section = set(dir(builtins)), set()
-    for cell in lab.cells:
-        if cell.cell_type == "markdown":
-            if re.search(r"^## ", cell["source"], re.MULTILINE):
-                section = set()
-            continue
-        if _is_deeper(cell):
-            missing = set(_needed(cell["source"])) - core - section - _made(cell["source"])
-            assert not missing, (cell["id"], missing)
-            section |= _made(cell["source"])
+def test_a_deeper_cell_needs_the_core_and_its_own_section_only(cells: LabCells) -> None:
+    core, section = set(dir(builtins)), {0: set[str]()}
+    for cell in cells.cells:
+        if "deeper" in cell.tags:
+            own = section.setdefault(cell.section, set())
+            missing = cell.needed - core - own
+            assert not missing, (cell.name, missing)
+            own |= cell.made
         else:
-            core |= _made(cell["source"])
+            core |= cell.made
 
 
-def _made(source: str) -> set[str]:
-    """Return the names that a cell binds."""
-    top = symtable.symtable(source, "cell", "exec")
-    return {
-        name.get_name() for name in top.get_symbols() if name.is_assigned() or name.is_imported()
-    }
+def test_a_tag_is_one_that_something_reads(cells: LabCells) -> None:
+    known = {"deeper", "effect", "exercise", "local-only", "parameters"}
+    assert not frozenset[str]().union(*(cell.tags for cell in cells.cells)) - known
 
 
-def _needed(source: str) -> Iterator[str]:
-    """Yield the names that a cell, or a function in it, reads from outside of it."""
-    ast.parse(source)
-    tables = [symtable.symtable(source, "cell", "exec")]
-    while tables:
-        table = tables.pop()
-        tables += table.get_children()
-        for name in table.get_symbols():
-            top = table.get_type() == "module"
-            if name.is_referenced() and (top or name.is_global()):
-                yield name.get_name()
+def test_every_section_can_be_reached_from_what_is_run_for_it(cells: LabCells) -> None:
+    sections = list(cells.sections)
+    assert sections == list(range(1, cells.last + 1))
+    for section in sections:
+        known = set(dir(builtins))
+        for cell, used in cells.before(section, cells.wanted_from(section)):
+            assert cell.needed <= known, (section, cell.name)
+            known |= cell.made
+            assert used or "effect" in cell.tags, (section, cell.name)
+        missing = cells.wanted_from(section) - known
+        assert not missing, (section, missing)
+
+
+def test_the_checkpoint_cell_is_the_only_one_that_a_fresh_kernel_needs(cells: LabCells) -> None:
+    (cell,) = [cell for cell in cells.cells if cell.name == "catch-up"]
+    assert cell.section == 1
+    assert not cell.needed - set(dir(builtins))

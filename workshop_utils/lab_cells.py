@@ -1,0 +1,156 @@
+"""A lab's code cells, read from its notebook: which section they are in, and what they need.
+
+It reads source; it must not run any.
+"""
+
+import ast
+import re
+import symtable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+# These read everything before they bind anything; a loop, for instance, reads what it has bound.
+_AT_ONCE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)
+_SECTION = re.compile(r"^## (\d+)\. (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A code cell.
+
+    Attributes
+    ----------
+    name
+        Its id in the notebook.
+    section
+        The number of the heading that it stands under.
+    source
+        Its code.
+    tags
+        ``deeper``, for instance, is one that can be left out, and ``effect`` one that later cells
+        rely on although they use none of its names.
+    """
+
+    name: str
+    section: int
+    source: str
+    tags: frozenset[str]
+
+    @property
+    def made(self) -> frozenset[str]:
+        """The names that it binds."""
+        top = symtable.symtable(self.source, self.name, "exec")
+        symbols = top.get_symbols()
+        return frozenset(s.get_name() for s in symbols if s.is_assigned() or s.is_imported())
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """The names that it reads before it has bound them; builtins are among them."""
+        needed: set[str] = set()
+        bound: set[str] = set()
+        for statement in ast.parse(self.source).body:
+            part = replace(self, source=ast.unparse(statement))
+            own = set[str]() if isinstance(statement, _AT_ONCE) else part.made
+            needed |= set(part._read()) - bound - own
+            bound |= part.made
+        return frozenset(needed)
+
+    @property
+    def imports(self) -> "Cell":
+        """What is left of it if nothing is done but to import."""
+        body = ast.parse(self.source).body
+        lines = [ast.unparse(one) for one in body if isinstance(one, ast.Import | ast.ImportFrom)]
+        return replace(self, source="\n".join(lines))
+
+    def _read(self) -> Iterator[str]:
+        tables = [symtable.symtable(self.source, self.name, "exec")]
+        while tables:
+            table = tables.pop()
+            tables += table.get_children()
+            top = table.get_type() == "module"
+            for symbol in table.get_symbols():
+                if symbol.is_referenced() and (top or symbol.is_global()):
+                    yield symbol.get_name()
+
+
+@dataclass(frozen=True)
+class LabCells:
+    """A lab as its notebook has it.
+
+    Attributes
+    ----------
+    sections
+        Titles by number.
+    cells
+        In order.
+    """
+
+    sections: dict[int, str]
+    cells: tuple[Cell, ...]
+
+    @property
+    def last(self) -> int:
+        """The number of the last section."""
+        return max(self.sections)
+
+    def wanted_from(self, section: int) -> frozenset[str]:
+        """Return the names that a section and those after it read and do not make themselves."""
+        wanted: frozenset[str] = frozenset()
+        for cell in reversed([cell for cell in self.cells if cell.section >= section]):
+            wanted = (wanted - cell.made) | cell.needed
+        return wanted
+
+    def before(self, section: int, wanted: Iterable[str]) -> list[tuple[Cell, frozenset[str]]]:
+        """Return what of the cells before a section makes some names, with those that each makes.
+
+        Cells that can be left out are left out, and one that is wanted for its imports alone is
+        reduced to them. What a cell reads is made by one before it, so that the whole runs by
+        itself.
+        """
+        missing = frozenset(wanted)
+        found = []
+        for cell in reversed([cell for cell in self.cells if cell.section < section]):
+            used = cell.made & missing
+            effect = "effect" in cell.tags
+            if "deeper" in cell.tags or not (used or effect):
+                continue
+            if not effect and used <= cell.imports.made:
+                cell = cell.imports
+            found.append((cell, used))
+            missing = (missing - cell.made) | cell.needed
+        return found[::-1]
+
+
+def read(lab: int) -> LabCells:
+    """Read a lab's notebook, as it was last saved.
+
+    Parameters
+    ----------
+    lab
+        Its number.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such notebook beside this package.
+    """
+    found = sorted(ROOT.glob(f"lab{lab}_*.ipynb"))
+    if not found:
+        raise FileNotFoundError(f"There is no notebook lab{lab}_*.ipynb in {ROOT}.")
+    notebook = nbformat.read(found[0], as_version=4)  # type: ignore[no-untyped-call]
+    sections: dict[int, str] = {}
+    cells = []
+    number = 0
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for heading in _SECTION.finditer(cell.source):
+                number = int(heading[1])
+                sections[number] = heading[2]
+        elif cell.cell_type == "code":
+            tags = frozenset(cell.metadata.get("tags", []))
+            cells.append(Cell(cell.id, number, cell.source, tags))
+    return LabCells(sections, tuple(cells))

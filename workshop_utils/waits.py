@@ -1,0 +1,44 @@
+"""How long what the labs start takes, for whoever waits for it."""
+
+from dataclasses import dataclass
+
+from workshop_utils.session import Session
+
+
+@dataclass(frozen=True)
+class Wait:
+    """About how many seconds something takes.
+
+    Attributes
+    ----------
+    here
+        On a machine of one's own: measured on two cores of an Intel Xeon.
+    on_aws
+        Assumed until somebody has measured it there; the start of machines is most of it.
+    """
+
+    here: float
+    on_aws: float
+
+
+WAITS = {
+    "few-shot training": Wait(30, 360),
+    "few-shot endpoint": Wait(2, 180),
+    "zero-shot endpoint": Wait(3, 480),
+    "sentiment pipeline": Wait(140, 1200),
+    "sentiment pipeline, with answers": Wait(170, 1200),
+}
+
+
+def expected(session: Session, what: str) -> float:
+    """Return about how many seconds something takes where a session is.
+
+    Parameters
+    ----------
+    session
+        Here, or on AWS.
+    what
+        One of `WAITS`.
+    """
+    wait = WAITS[what]
+    return wait.on_aws if session.billed else wait.here
