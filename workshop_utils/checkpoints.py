@@ -22,7 +22,7 @@ class CatchUpFailed(Exception):
     """A section cannot be reached; the message says which cell failed, or what there is instead."""
 
 
-def catch_up(lab: int, section: int | None, names: Names | None = None) -> None:
+def catch_up(lab: int, section: int | None, names: Names) -> None:
     """Bring a kernel to the beginning of a lab's section.
 
     Parameters
@@ -32,7 +32,7 @@ def catch_up(lab: int, section: int | None, names: Names | None = None) -> None:
     section
         Which of its sections comes next. None does nothing, for a cell that is usually not needed.
     names
-        What the lab's cells know; those of the notebook that this is called in if None.
+        Where the lab's cells keep theirs; in a notebook ``globals()``.
 
     Raises
     ------
@@ -47,12 +47,12 @@ def catch_up(lab: int, section: int | None, names: Names | None = None) -> None:
         known = "\n".join(f"  {number}  {title}" for number, title in cells.sections.items())
         raise CatchUpFailed(f"Lab {lab} has no section {section!r}, but these:\n{known}")
     began = time.monotonic()
-    known_names = _of_the_notebook() if names is None else names
     cleaning = section == cells.last
+    # What is to be deleted need not be made first.
+    reached = 2 if cleaning else section
     wanted = ["ws"] if cleaning else cells.wanted_from(section)
-    for cell, used in cells.before(section, wanted):
-        if not (cleaning and "effect" in cell.tags):
-            _provide(lab, cell, used, known_names)
+    for cell, used in cells.before(reached, wanted):
+        _provide(lab, cell, used, names)
     print(
         f"Here you are, after {time.monotonic() - began:.0f} s. Go on with the first cell of "
         f"section {section}, {cells.sections[section]}."
@@ -80,16 +80,6 @@ def _provide(lab: int, cell: Cell, used: frozenset[str], names: Names) -> None:
             f"{error}\nThe notebook is taken as it was last saved. Mend the cell, save, and try "
             "again."
         ) from error
-
-
-def _of_the_notebook() -> Names:
-    from IPython import get_ipython
-
-    shell = get_ipython()
-    if shell is None:
-        raise CatchUpFailed("This is no notebook: pass globals() as names.")
-    found: Names = shell.user_ns
-    return found
 
 
 def _training(names: Mapping[str, Any]) -> Any:
