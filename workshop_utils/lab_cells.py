@@ -55,7 +55,11 @@ class Cell:
         for statement in ast.parse(self.source).body:
             part = replace(self, source=ast.unparse(statement))
             own = set[str]() if isinstance(statement, _AT_ONCE) else part.made
-            needed |= set(part._read()) - bound - own
+            read = set(part._read())
+            if isinstance(statement, ast.AugAssign):
+                # What it adds to is read, too, which the table of symbols does not say.
+                read |= part.made
+            needed |= read - bound - own
             bound |= part.made
         return frozenset(needed)
 

@@ -15,7 +15,9 @@ from workshop_utils.checkpoints import CatchUpFailed, catch_up
 
 pytestmark = [pytest.mark.slow, pytest.mark.notebook]
 
-CATCH_UP = "from workshop_utils.checkpoints import catch_up\n\ncatch_up({lab}, {section}, globals())"
+CATCH_UP = (
+    "from workshop_utils.checkpoints import catch_up\n\ncatch_up({lab}, {section}, globals())"
+)
 # Lab 3 in order, or the model would be trained a third time; the others in an empty account first
 # where most has to be made.
 SECTIONS = {1: (8, 2, 3, 4, 5, 6, 7, 9), 2: (10, 2, 3, 4, 5, 6, 7, 8, 9, 11), 3: range(2, 12)}

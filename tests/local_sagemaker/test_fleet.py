@@ -31,11 +31,11 @@ def test_a_request_that_takes_too_long_times_out_and_its_process_lives_on(fleets
     async def scenario() -> None:
         began = time.monotonic()
         with pytest.raises(InvocationTimeout):
-            await ask(fleet, "sleep 1", timeout=0.2)
-        assert time.monotonic() - began < 0.9
+            await ask(fleet, "sleep 2", timeout=0.2)
+        assert time.monotonic() - began < 1.9
         # This one waits until the process is free again.
         assert await ask(fleet, "next") == b"next"
-        assert time.monotonic() - began > 0.9
+        assert time.monotonic() - began > 1.9
 
     run(fleet, scenario())
 

@@ -68,3 +68,12 @@ def test_a_bar_says_how_far_it_is_and_escapes_what_it_is_told() -> None:
     assert "a &amp; b" in page
     assert "width:25%" in page
     assert "width:100%" in display.progress("nothing to do", 0, 0)
+
+
+def test_time_that_has_passed_is_shown_beside_what_is_expected() -> None:
+    assert "42 s, about 1 min 30 s expected" in display.elapsed("Training", 42.4, 90)
+    assert "width:47%" in display.elapsed("Training", 42.4, 90)
+    # Longer than expected is not over.
+    assert "width:97%" in display.elapsed("Training", 500, 90)
+    assert "width:100%" in display.elapsed("Training", 60, 90, over=True)
+    assert display.elapsed("<b>", 5, None) == "<div><b>&lt;b&gt;</b>: 5 s</div>"

@@ -68,6 +68,20 @@ def test_a_job_ends_with_metrics_and_carries_the_workshops_name_and_tags(
     assert {"Key": "workshop", "Value": "nlp-workshop"} in tags
 
 
+def test_a_job_is_found_by_what_went_into_it(
+    ws: Session, job: Any, channels: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = job.training_job_name
+    assert estimators.started(ws, channels, {"seed": 3}) == name
+    assert estimators.started(ws, channels, {"seed": 4}) is None
+    assert estimators.started(ws, channels, {}) is None
+    assert estimators.started(ws, channels | {"train": channels["test"]}, {"seed": 3}) is None
+    # Whoever follows it later sees all of it.
+    again = estimators.follow(ws, name, expected=5)
+    assert again.training_job_arn == job.training_job_arn
+    assert "stage=done" in capsys.readouterr().out
+
+
 def test_the_run_has_what_the_notebook_and_the_job_logged(ws: Session, job: Any) -> None:
     table = experiments.table(ws, EXPERIMENT)
     assert list(table.index) == ["first"]
@@ -163,6 +177,40 @@ def test_deploying_the_same_again_finds_the_endpoint(
     again = endpoints.deploy(ws, job.model_artifacts.s3_model_artifacts)
     assert again.name == endpoint.name
     assert "already in service" in capsys.readouterr().out
+
+
+def test_an_endpoint_comes_up_while_nobody_waits(
+    ws: Session, job: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = job.model_artifacts.s3_model_artifacts
+    deployed = endpoints.deploy(ws, archive, environment={"ALONE": "1"}, wait=False)
+    assert deployed.status() in ("Creating", "InService")
+    # The same cell run again finds it, whatever it is doing.
+    again = endpoints.deploy(ws, archive, environment={"ALONE": "1"}, wait=False)
+    assert again.name == deployed.name
+    assert "already" in capsys.readouterr().out
+    (answer,) = deployed.wait(expected=2).predict("switch my pin")
+    assert answer["label"] == "change_pin"
+    deployed.delete()
+    with pytest.raises(EndpointFailed, match="There is no endpoint"):
+        deployed.wait()
+
+
+def test_one_that_nobody_waited_for_says_afterwards_why_it_failed(
+    ws: Session, tmp_path: Path
+) -> None:
+    import tarfile
+
+    code = tmp_path / "inference.py"
+    code.write_text("def model_fn(model_dir):\n    raise RuntimeError('torn weights')\n")
+    archive = tmp_path / "model.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(code, "code/inference.py")
+    uri = ws.upload(archive, "torn", "model.tar.gz")
+    deployed = endpoints.deploy(ws, uri, name="torn", wait=False)
+    with pytest.raises(EndpointFailed, match="torn weights"):
+        deployed.wait()
+    assert deployed.status() is None
 
 
 def test_a_model_that_does_not_load_says_why_and_leaves_nothing(
