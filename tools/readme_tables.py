@@ -85,13 +85,13 @@ STEPS = (
     (
         "train",
         ("archive", "train"),
-        ("train", "run"),
+        ("train", "run", "follow"),
         "picks a container that fits the machine, asks for the quota first, tracks what was run",
     ),
     (
         "deploy",
         ("deploy",),
-        ("create-endpoint",),
+        ("create-endpoint", "cold"),
         "serverless where the model fits, an end date, and a second call finds the first endpoint",
     ),
     (

@@ -65,7 +65,7 @@ def test_the_job_trained_and_its_metrics_were_collected(lab: NotebookNode) -> No
     metrics = ast.literal_eval(shown(lab, "show-metrics", "text/plain"))
     assert metrics["train:rows"] == 77 * 8
     assert metrics["test:accuracy"] > 0.6
-    assert "[Completed]" in printed(lab, "run")
+    assert "[Completed]" in printed(lab, "follow")
 
 
 def test_the_request_that_is_shown_is_the_one_that_trained(lab: NotebookNode) -> None:
