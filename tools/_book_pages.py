@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter
-from nbconvert.preprocessors import ExtractOutputPreprocessor
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExtractOutputPreprocessor
 from nbformat import NotebookNode
 from pygments.formatters.html import HtmlFormatter
 
@@ -133,6 +133,8 @@ def _cells(lab: Lab) -> tuple[BeautifulSoup, dict[str, bytes]]:
     pictures.extract_output_types = {"image/png", "image/jpeg"}
     pictures.output_filename_template = "{unique_key}_{cell_index}_{index}{extension}"
     exporter.register_preprocessor(pictures, enabled=True)
+    # What a cell prints comes in pieces, which would be set apart.
+    exporter.register_preprocessor(CoalesceStreamsPreprocessor(), enabled=True)
     body, resources = exporter.from_notebook_node(
         notebook, resources={"unique_key": f"pictures/{lab.source.stem.split('_')[0]}"}
     )

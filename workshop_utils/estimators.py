@@ -229,6 +229,11 @@ def follow(
     live = display.Live()
     while True:
         state = client.describe_training_job(TrainingJobName=job_name)
+        over = state["TrainingJobStatus"] in ("Completed", "Failed", "Stopped")
+        # Since it was started, which may be long before anybody waits.
+        end = state.get("TrainingEndTime", datetime.now(UTC))
+        waited = (end - state["CreationTime"]).total_seconds()
+        live.show(display.elapsed("Since the start", waited, expected, over=over), ())
         transitions = state.get("SecondaryStatusTransitions", [])
         for transition in transitions[shown:]:
             print(f"  [{transition['Status']}] {transition.get('StatusMessage', '')}")
@@ -236,11 +241,6 @@ def follow(
         for line in lines.of_the_script():
             if not quiet:
                 print(f"    {line}")
-        over = state["TrainingJobStatus"] in ("Completed", "Failed", "Stopped")
-        # Since it was started, which may be long before anybody waits.
-        end = state.get("TrainingEndTime", datetime.now(UTC))
-        waited = (end - state["CreationTime"]).total_seconds()
-        live.show(display.elapsed("Since the start", waited, expected, over=over), ())
         if over:
             break
         # Quick at first for jobs of seconds, then as slow as the SDK is with AWS.
