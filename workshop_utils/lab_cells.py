@@ -18,6 +18,19 @@ _AT_ONCE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)
 _SECTION = re.compile(r"^## (\d+)\. (.+)$", re.MULTILINE)
 
 
+class _Enclosed(ast.NodeTransformer):
+    """Puts each comprehension into a function of its own.
+
+    From Python 3.12 on the table of symbols takes its variables for those of the whole cell.
+    """
+
+    def _enclose(self, node: ast.expr) -> ast.Lambda:
+        nothing = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+        return ast.Lambda(args=nothing, body=node)
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _enclose
+
+
 @dataclass(frozen=True)
 class Cell:
     """A code cell.
@@ -43,8 +56,7 @@ class Cell:
     @property
     def made(self) -> frozenset[str]:
         """The names that it binds."""
-        top = symtable.symtable(self.source, self.name, "exec")
-        symbols = top.get_symbols()
+        symbols = self._symbols().get_symbols()
         return frozenset(s.get_name() for s in symbols if s.is_assigned() or s.is_imported())
 
     @property
@@ -70,8 +82,12 @@ class Cell:
         lines = [ast.unparse(one) for one in body if isinstance(one, ast.Import | ast.ImportFrom)]
         return replace(self, source="\n".join(lines))
 
+    def _symbols(self) -> symtable.SymbolTable:
+        tree = ast.fix_missing_locations(_Enclosed().visit(ast.parse(self.source)))
+        return symtable.symtable(ast.unparse(tree), self.name, "exec")
+
     def _read(self) -> Iterator[str]:
-        tables = [symtable.symtable(self.source, self.name, "exec")]
+        tables = [self._symbols()]
         while tables:
             table = tables.pop()
             tables += table.get_children()

@@ -22,6 +22,8 @@ def _cell(source: str, section: int = 1, *tags: str, name: str = "cell") -> Cell
         ("def f(x):\n    return x + y", {"y"}, {"f"}),
         ("with open(p) as file:\n    text = file.read()", {"open", "p"}, {"file", "text"}),
         ("found = [one for one in many]", {"many"}, {"found"}),
+        ("found = {k: max(v for v in vs) for k, vs in many.items()}", {"many", "max"}, {"found"}),
+        ("print(*(one for one in many))", {"print", "many"}, set()),
         ("table[key] = value", {"table", "key", "value"}, set()),
         ("", set(), set()),
     ],
