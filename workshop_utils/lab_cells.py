@@ -161,6 +161,7 @@ def read(lab: int) -> LabCells:
     found = sorted(ROOT.glob(f"lab{lab}_*.ipynb"))
     if not found:
         raise FileNotFoundError(f"There is no notebook lab{lab}_*.ipynb in {ROOT}.")
+    # nbformat says nothing about its types.
     notebook = nbformat.read(found[0], as_version=4)  # type: ignore[no-untyped-call]
     sections: dict[int, str] = {}
     cells = []
