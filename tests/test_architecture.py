@@ -49,6 +49,8 @@ RULES = (
     ),
 )
 SERVING = "local_sagemaker/serving"
+# Of the extra `dev` only: `make studio` collects every test without them.
+NOT_IN_STUDIO = {"axe_playwright_python", "cfnlint", "jupyter_server_proxy", "playwright"}
 
 
 def source_files(root: Path) -> Iterator[Path]:
@@ -118,6 +120,18 @@ def violations(root: Path) -> list[str]:
 
 def test_the_repository_keeps_the_rules(repository: Path) -> None:
     assert violations(repository) == []
+
+
+def test_tests_are_collected_without_the_developers_packages(repository: Path) -> None:
+    found = [
+        f"{path.relative_to(repository)} imports {name}"
+        for path in source_files(repository / "tests")
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+        for name in imported_modules(ast.Module([statement], []), ())
+        if name.partition(".")[0] in NOT_IN_STUDIO
+    ]
+    assert found == []
 
 
 def test_every_place_that_a_rule_names_exists(repository: Path) -> None:

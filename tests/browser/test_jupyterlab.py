@@ -8,16 +8,18 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import nbformat
 import pytest
-from playwright.sync_api import Page
 
 from local_sagemaker.daemon import stop
 from local_sagemaker.home import Home
 from tests.browser.conftest import NewPage
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 NOTEBOOK = "lab2_zero_shot_jumpstart.ipynb"
 TOKEN = "attendee"
@@ -77,7 +79,7 @@ def _kernel(url: str) -> dict[str, Any]:
     return dict(found[0]["kernel"]) if found else {"execution_state": "absent"}
 
 
-def _run_all(page: Page, url: str, path: Path) -> nbformat.NotebookNode:
+def _run_all(page: "Page", url: str, path: Path) -> nbformat.NotebookNode:
     """Run all cells from the menu; return the notebook, saved when they had run or one failed."""
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
@@ -94,7 +96,7 @@ def _run_all(page: Page, url: str, path: Path) -> nbformat.NotebookNode:
             return saved
 
 
-def _scrolled_through(page: Page, pictures: Path) -> set[int]:
+def _scrolled_through(page: "Page", pictures: Path) -> set[int]:
     """Scroll from the top to the end, a screen at a time; return the numbers of the cells seen."""
     panel = page.locator(".jp-NotebookPanel:visible .jp-WindowedPanel-outer")
     panel.evaluate("panel => { panel.scrollTop = 0; }")
