@@ -53,19 +53,19 @@ class Part:
 
     Attributes
     ----------
-    path
-        Where it lies on this machine; its name is that of its object in S3.
+    name
+        Of the file, and of its object in S3.
     rows
         The number of the table's row that each of its lines comes from.
     """
 
-    path: Path
+    name: str
     rows: "array[int]"
 
     @property
     def answered(self) -> str:
         """The name of the object that a transform job makes of it."""
-        return f"{self.path.name}.out"
+        return f"{self.name}.out"
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,8 @@ def write(
             if out is None or len(files[-1].rows) == part_rows:
                 if out is not None:
                     out.close()
-                files.append(Part(folder / f"part-{len(files):05}.jsonl", array("q")))
-                out = files[-1].path.open("wb")
+                files.append(Part(f"part-{len(files):05}.jsonl", array("q")))
+                out = (folder / files[-1].name).open("wb")
             out.write(line + b"\n")
             total.update(line + b"\n")
             files[-1].rows.append(number)

@@ -4,9 +4,11 @@ It must not know which version ought to be served; that is decided by whoever ap
 """
 
 import hashlib
+from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
+from workshop_utils.display import card
 from workshop_utils.endpoints import Endpoint, EndpointFailed, settled
 from workshop_utils.hosting import Hosting
 from workshop_utils.lifetimes import renew
@@ -16,14 +18,65 @@ from workshop_utils.serverless import choose
 from workshop_utils.session import PREFIX, Session
 
 
-def deploy_version(
+@dataclass(frozen=True)
+class Deployment:
+    """A version of the registry on its way to an endpoint.
+
+    Attributes
+    ----------
+    endpoint
+        What is to serve it. While it is updated, it answers with what it had.
+    version
+        The number of the version.
+    """
+
+    endpoint: Endpoint
+    version: int
+    _part: str
+
+    def wait(self, expected: float | None = None) -> Endpoint:
+        """Wait until the endpoint serves the version; return it.
+
+        What served before is deleted then.
+
+        Parameters
+        ----------
+        expected
+            About how many seconds that takes, to be shown beside those that have passed.
+
+        Raises
+        ------
+        EndpointFailed
+            When the version does not come up, with the reason. The one before goes on then; of a
+            first one nothing is left behind.
+        """
+        endpoint = self.endpoint
+        _check(endpoint, self._part, settled(endpoint, expected))
+        for old in _parts(endpoint):
+            if old != self._part:
+                _remove(endpoint.session, old)
+        print(f"Endpoint {endpoint.name} serves version {self.version}")
+        return endpoint
+
+    def _repr_html_(self) -> str:
+        return card(
+            "Deployment",
+            {
+                "Endpoint": self.endpoint.name,
+                "Version": str(self.version),
+                "Status": self.endpoint.status() or "deleted",
+            },
+        )
+
+
+def start(
     version: ModelVersion, name: str, hosting: Hosting | None = None, *, hours: float = HOURS
-) -> Endpoint:
-    """Serve a version of the registry under a name that stays; wait until it does.
+) -> Deployment:
+    """Serve a version of the registry under a name that stays; return at once.
 
     The first call makes the endpoint. Later ones update it: new machines come up with the new
     version, the old ones answer meanwhile, and no request is dropped. If the new version does not
-    come up, the old one goes on.
+    come up, the old one goes on. A second call with the same version finds what the first began.
 
     Parameters
     ----------
@@ -40,7 +93,7 @@ def deploy_version(
     Raises
     ------
     EndpointFailed
-        When the version is not approved, or does not come up, with the reason.
+        When the version is not approved, or the service refuses it, with the reason.
     """
     if version.approval != "Approved":
         raise EndpointFailed(
@@ -52,12 +105,18 @@ def deploy_version(
     wanted = f"{version.arn} {version.created} {hosting}"
     digest = hashlib.sha256(wanted.encode()).hexdigest()[:10]
     # The configuration and the model are named alike, after what they are made of.
-    part = f"{endpoint.name}-v{version.number}-{digest}"
+    deployment = Deployment(endpoint, version.number, f"{endpoint.name}-v{version.number}-{digest}")
+    part = deployment._part
+    status = endpoint.status()
+    if status == "Creating" and _configuration(endpoint) == part:
+        print(f"Endpoint {endpoint.name} is coming up already")
+        return deployment
+    # The service does one thing at a time.
     status = settled(endpoint)
     if status == "InService" and _configuration(endpoint) == part:
-        print(f"Endpoint {endpoint.name} serves version {version.number} already")
+        print(f"Endpoint {endpoint.name} has version {version.number} already")
         renew(session, endpoint.name, hours)
-        return endpoint
+        return deployment
     if status not in (None, "InService"):
         # It never came up, so there is nothing to keep alive.
         withdraw(endpoint)
@@ -76,13 +135,8 @@ def deploy_version(
             f"quota of '{(hosting or Hosting()).instance_type} for endpoint usage', or pass "
             "another hosting."
         ) from error
-    _check(endpoint, part, settled(endpoint))
-    for old in _parts(endpoint):
-        if old != part:
-            _remove(session, old)
     renew(session, endpoint.name, hours)
-    print(f"Endpoint {endpoint.name} serves version {version.number}")
-    return endpoint
+    return deployment
 
 
 def served_version(endpoint: Endpoint) -> str | None:

@@ -51,7 +51,7 @@ class Started:
 
 LABS: dict[str, tuple[Started, ...]] = {
     "few-shot": (
-        Started("training", (5, 5), "the classifier with 8, 4 and 1 shots, four intents, stand-in"),
+        Started("training", (4, 4), "the classifier with 8, 4 and 1 shots, and of four intents"),
         Started("hosting", (2, 2), "the classifier and the language model", requests=60),
     ),
     "zero-shot": (

@@ -63,9 +63,9 @@ def run(model_id: str = zero_shot_models.AUTO, keep_endpoint: bool = False) -> d
 
         print("\n5. Batch transform")
         rows = Rows(list(meaning), hypothesis_template=TEMPLATE, descriptions=meaning)
-        answered = batch.run(
+        answered = batch.start(
             session, model.name, frame, rows, records=zero_shot_models.records(model)
-        )
+        ).wait()
     finally:
         if keep_endpoint:
             print(f"   {model.name} keeps running")

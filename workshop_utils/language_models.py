@@ -5,6 +5,8 @@ It knows where weights come from and how they get behind an endpoint; it must no
 
 import hashlib
 import io
+import subprocess
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -26,13 +28,13 @@ _WANTED = ["*.json", "*.safetensors", "merges.txt", "vocab.*", "tokenizer.model"
 
 
 def stand_in(
-    session: Session, *, steps: int = 500, instance_type: str = instances.CPU
+    session: Session, *, steps: int = 500, instance_type: str = instances.CPU, wait: bool = True
 ) -> EndpointModel:
     """Deploy a GPT-Neo of one million parameters that has read the workshop's slice only.
 
     It shows how prompts, temperatures and end sequences work where no real model can be had, and
-    tells nothing about how well a real one answers. It is trained once, by a training job of half
-    a minute; later calls take the trained one from S3.
+    tells nothing about how well a real one answers. It is trained once, where this runs, in half a
+    minute: a job's machine would take longer to start. Later calls take the trained one from S3.
 
     Parameters
     ----------
@@ -41,17 +43,28 @@ def stand_in(
     steps
         How long to train; with fewer it writes gibberish.
     instance_type
-        What trains and serves it.
+        What serves it.
+    wait
+        False returns while the endpoint is coming up; its `Endpoint.wait` waits.
+
+    Raises
+    ------
+    ModelError
+        When it cannot be trained, with what the script said.
     """
-    archive = _trained_stand_in(session, steps, instance_type)
+    archive = _trained_stand_in(session, steps)
     endpoint = endpoints.deploy(
-        session, archive, instance_type=instance_type, name="gpt-neo-stand-in"
+        session, archive, instance_type=instance_type, name="gpt-neo-stand-in", wait=wait
     )
     return EndpointModel(endpoint)
 
 
 def from_hub(
-    session: Session, model_id: str = GPT_NEO, *, instance_type: str = instances.CPU
+    session: Session,
+    model_id: str = GPT_NEO,
+    *,
+    instance_type: str = instances.CPU,
+    wait: bool = True,
 ) -> EndpointModel:
     """Deploy a causal language model of the Hugging Face hub.
 
@@ -66,6 +79,8 @@ def from_hub(
         A model with weights as safetensors, small enough for the instance's memory.
     instance_type
         What serves it.
+    wait
+        See `stand_in`.
 
     Raises
     ------
@@ -82,7 +97,7 @@ def from_hub(
             _pack(folder, archive)
             session.upload(archive, *parts)
     endpoint = endpoints.deploy(
-        session, session.uri(*parts), instance_type=instance_type, name="gpt-neo"
+        session, session.uri(*parts), instance_type=instance_type, name="gpt-neo", wait=wait
     )
     return EndpointModel(endpoint)
 
@@ -154,29 +169,40 @@ def from_jumpstart(
     return EndpointModel(jumpstart.deploy(model), "tgi")
 
 
-def _trained_stand_in(session: Session, steps: int, instance_type: str) -> str:
+def _trained_stand_in(session: Session, steps: int) -> str:
     """Return the S3 URI of the trained archive, which is named after what it was made from."""
-    table = (datasets.DATA / "train.csv").read_bytes()
-    digest = hashlib.sha256(table + _digest([_SCRIPTS]).encode()).hexdigest()[:12]
-    uri = session.uri("models", f"gpt-neo-stand-in-{steps}-steps-{digest}", "model.tar.gz")
-    if _exists(session, uri):
-        return uri
+    table = datasets.DATA / "train.csv"
+    digest = hashlib.sha256(table.read_bytes() + _digest([_SCRIPTS]).encode()).hexdigest()[:12]
+    parts = ("models", f"gpt-neo-stand-in-{steps}-steps-{digest}", "model.tar.gz")
+    if _exists(session, session.uri(*parts)):
+        return session.uri(*parts)
     print("Training the stand-in for GPT-Neo; this happens once")
-    channel = session.upload(table, "data", "stand-in", "train.csv")
-    trainer = estimators.huggingface_estimator(
-        session,
-        _SCRIPTS,
-        hyperparameters={"steps": steps},
-        instance_type=instance_type,
-        name="gpt-neo-stand-in",
-    )
-    job = estimators.train(session, trainer, {"train": channel})
-    source = str(job.model_artifacts.s3_model_artifacts)
-    client = session.client("s3")
-    bucket, _, key = source.removeprefix("s3://").partition("/")
-    target_bucket, _, target_key = uri.removeprefix("s3://").partition("/")
-    client.copy({"Bucket": bucket, "Key": key}, target_bucket, target_key)
-    return uri
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, archive = Path(scratch) / "model", Path(scratch) / "model.tar.gz"
+        _run_script(["--train", table.parent, "--model-dir", folder, "--steps", steps])
+        _pack(folder, archive)
+        return session.upload(archive, *parts)
+
+
+def _run_script(arguments: list[Any]) -> None:
+    """Run the script that trains the stand-in, and show what it says."""
+    command = [sys.executable, str(_SCRIPTS / "train.py"), *map(str, arguments)]
+    said = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                said.append(line)
+                print(f"    {line}", end="")
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise models.ModelError(
+            f"The stand-in cannot be trained: {''.join(said[-5:]).strip() or process.returncode}"
+        )
 
 
 def _hub_copy(model_id: str) -> Path:
@@ -204,7 +230,10 @@ def _pack(folder: Path, archive: Path) -> None:
     # Weights hardly shrink; the fastest level halves the time.
     with tarfile.open(archive, "w:gz", compresslevel=1, dereference=True) as tar:
         for path in _files(folder):
-            tar.add(path, path.relative_to(folder).as_posix(), filter=plain)
+            name = path.relative_to(folder).as_posix()
+            # What serves it comes from here.
+            if not name.startswith("code/"):
+                tar.add(path, name, filter=plain)
         for name in _SERVING:
             content = (_SCRIPTS / name).read_bytes()
             member = tarfile.TarInfo(f"code/{name}")

@@ -5,8 +5,9 @@ It must not know what the endpoint serves.
 
 import threading
 import time
+import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -50,7 +51,7 @@ class TrafficReport:
 
 
 class Traffic:
-    """Asks an endpoint again and again for as long as a ``with`` block lasts.
+    """Asks an endpoint again and again: from `start` to `stop`, or while a ``with`` block lasts.
 
     Parameters
     ----------
@@ -62,45 +63,68 @@ class Traffic:
         How many ask at the same time.
     pause
         Seconds that each waits between two requests.
+    at_most
+        Seconds after which it ends by itself, for whoever forgets to stop it.
 
     Examples
     --------
     >>> with Traffic(endpoint, texts) as traffic:  # doctest: +SKIP
-    ...     deployments.deploy_version(version, "sentiment")
+    ...     deployments.start(version, "sentiment").wait()
     >>> traffic.report  # doctest: +SKIP
     """
 
     def __init__(
-        self, endpoint: Endpoint, texts: Sequence[str], *, callers: int = 2, pause: float = 0.1
+        self,
+        endpoint: Endpoint,
+        texts: Sequence[str],
+        *,
+        callers: int = 2,
+        pause: float = 0.1,
+        at_most: float = 3600,
     ) -> None:
         if not texts:
             raise ValueError("There are no texts to ask for.")
-        self._endpoint = endpoint
-        self._texts = list(texts)
-        self._pause = pause
-        self._rows: list[tuple[Any, ...]] = []
-        self._stopped = threading.Event()
+        self._asking = _Asking(endpoint, tuple(texts), callers, pause, at_most)
         self._threads = [
-            threading.Thread(target=self._ask, args=(first,), name=f"traffic-{first}", daemon=True)
+            threading.Thread(
+                target=self._asking.run, args=(first,), name=f"traffic-{first}", daemon=True
+            )
             for first in range(callers)
         ]
-        self._began = time.monotonic()
+        # The threads do not know this object, so that it ends with the last name for it: a cell
+        # that is run again stops the callers of its first run.
+        weakref.finalize(self, self._asking.stopped.set)
 
     @property
     def report(self) -> TrafficReport:
         """What came of the requests until now."""
-        frame = pd.DataFrame(list(self._rows), columns=COLUMNS)
+        frame = pd.DataFrame(list(self._asking.rows), columns=COLUMNS)
         return TrafficReport(frame.sort_values("at", ignore_index=True))
 
-    def go_on(self, seconds: float) -> None:
-        """Let it run for a while, or until the block ends."""
-        self._stopped.wait(seconds)
-
-    def __enter__(self) -> Self:
-        self._began = time.monotonic()
+    def start(self) -> Self:
+        """Begin to ask, in the background."""
+        self._asking.began = time.monotonic()
         for thread in self._threads:
             thread.start()
         return self
+
+    def go_on(self, seconds: float) -> None:
+        """Let it run for a while, or until it is stopped."""
+        self._asking.stopped.wait(seconds)
+
+    def stop(self) -> Self:
+        """Ask no more; return when the last answers are there. Twice is fine."""
+        self._asking.stopped.set()
+        self.join()
+        return self
+
+    def join(self) -> None:
+        """Wait until it has ended."""
+        for thread in self._threads:
+            thread.join()
+
+    def __enter__(self) -> Self:
+        return self.start()
 
     def __exit__(
         self,
@@ -108,22 +132,35 @@ class Traffic:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stopped.set()
-        for thread in self._threads:
-            thread.join()
+        self.stop()
 
-    def _ask(self, first: int) -> None:
+
+@dataclass
+class _Asking:
+    """What the callers share."""
+
+    endpoint: Endpoint
+    texts: tuple[str, ...]
+    callers: int
+    pause: float
+    at_most: float
+    began: float = 0.0
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, first: int) -> None:
+        """Ask until it is stopped; `first` is the caller's number, and its first text's."""
         number = first
-        while not self._stopped.is_set():
-            text = self._texts[number % len(self._texts)]
-            number += len(self._threads)
+        while not self.stopped.is_set() and time.monotonic() - self.began < self.at_most:
+            text = self.texts[number % len(self.texts)]
+            number += self.callers
             started = time.monotonic()
             label, score, wrong = "", float("nan"), ""
             try:
-                [answer] = self._endpoint.predict([text])
+                [answer] = self.endpoint.predict([text])
                 label, score = str(answer["label"]), float(answer["score"])
             except (BotoCoreError, ClientError) as error:
                 wrong = str(error)
             waited = (time.monotonic() - started) * 1000
-            self._rows.append((started - self._began, waited, text, label, score, wrong))
-            self._stopped.wait(self._pause)
+            self.rows.append((started - self.began, waited, text, label, score, wrong))
+            self.stopped.wait(self.pause)

@@ -7,11 +7,12 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
-from workshop_utils import instances
+from workshop_utils import display, instances
 from workshop_utils.job_log import TRANSFORM_LOG_GROUP, JobLog
 from workshop_utils.session import Session
 
@@ -120,8 +121,8 @@ class Ended:
         return self.status == "Failed" and bool(_REFUSAL.search(self.reason))
 
 
-def run(session: Session, job: Job, progress: Callable[[], str]) -> Ended:
-    """Start a job, or take the one of this key that runs already, and wait for its end.
+def start(session: Session, job: Job) -> str:
+    """Start a job, or find the one of this key that runs already; return its name at once.
 
     Parameters
     ----------
@@ -129,8 +130,6 @@ def run(session: Session, job: Job, progress: Callable[[], str]) -> Ended:
         Where it runs.
     job
         What to do.
-    progress
-        Says how far the output is; asked again and again.
 
     Raises
     ------
@@ -140,10 +139,10 @@ def run(session: Session, job: Job, progress: Callable[[], str]) -> Ended:
         When the account may not start the machines.
     """
     client = session.client("sagemaker")
-    name = _running(client, job.key)
+    name = latest(session, job.key, "InProgress")
     if name is not None:
         print(f"Transform job {name} runs already")
-        return _followed(client, name, progress)
+        return name
     instances.require(session, job.instance_type, "transform job", job.instance_count)
     name = session.name(f"{job.key}-{job.name}")
     try:
@@ -151,7 +150,47 @@ def run(session: Session, job: Job, progress: Callable[[], str]) -> Ended:
     except ClientError as error:
         raise BatchFailed(f"The transform job was refused: {error}") from error
     print(f"Transform job {name}")
-    return _followed(client, name, progress)
+    return name
+
+
+def follow(
+    session: Session, name: str, progress: Callable[[], str], expected: float | None = None
+) -> Ended:
+    """Show how far a job is until it has ended; interrupting this does not stop the job.
+
+    Parameters
+    ----------
+    session
+        Where it runs.
+    name
+        From `start`.
+    progress
+        Says how far the output is; asked again and again.
+    expected
+        About how many seconds it takes, to be shown beside those that have passed.
+    """
+    client = session.client("sagemaker")
+    live = display.Live()
+    told, pause, shown = 0.0, 0.25, ""
+    while True:
+        state: dict[str, Any] = client.describe_transform_job(TransformJobName=name)
+        status = str(state["TransformJobStatus"])
+        over = status not in ("InProgress", "Stopping")
+        # Since it was started, which may be long before anybody waits.
+        end = state.get("TransformEndTime", datetime.now(UTC)) if over else datetime.now(UTC)
+        waited = (end - state["CreationTime"]).total_seconds()
+        live.show(display.elapsed("Since the start", waited, expected, over=over), ())
+        now = time.monotonic()
+        if over or now - told > _LINE_EVERY or not shown:
+            line = f"  [{status}] {progress()}"
+            if line != shown:
+                print(f"{line} after {waited:.0f} s")
+                shown, told = line, now
+        if over:
+            return Ended(name, status, str(state.get("FailureReason", "")))
+        # Quick at first for jobs of seconds, then as slow as AWS likes to be asked.
+        time.sleep(pause)
+        pause = min(pause * 1.2, _SLOWEST_POLL)
 
 
 def messages(session: Session, name: str) -> dict[str, str]:
@@ -164,27 +203,10 @@ def messages(session: Session, name: str) -> dict[str, str]:
     return said
 
 
-def _running(client: Any, key: str) -> str | None:
-    found = client.list_transform_jobs(NameContains=key, StatusEquals="InProgress")
+def latest(session: Session, key: str, status: str) -> str | None:
+    """Return the name of the newest job of a key that has a status, or None."""
+    found = session.client("sagemaker").list_transform_jobs(
+        NameContains=key, StatusEquals=status, SortBy="CreationTime", SortOrder="Descending"
+    )
     names = [str(item["TransformJobName"]) for item in found["TransformJobSummaries"]]
     return names[0] if names else None
-
-
-def _followed(client: Any, name: str, progress: Callable[[], str]) -> Ended:
-    started = told = time.monotonic()
-    pause, shown = 0.25, ""
-    while True:
-        state: dict[str, Any] = client.describe_transform_job(TransformJobName=name)
-        status = str(state["TransformJobStatus"])
-        now = time.monotonic()
-        ended = status not in ("InProgress", "Stopping")
-        if ended or now - told > _LINE_EVERY or not shown:
-            line = f"  [{status}] {progress()}"
-            if line != shown:
-                print(f"{line} after {now - started:.0f} s")
-                shown, told = line, now
-        if ended:
-            return Ended(name, status, str(state.get("FailureReason", "")))
-        # Quick at first for jobs of seconds, then as slow as AWS likes to be asked.
-        time.sleep(pause)
-        pause = min(pause * 1.2, _SLOWEST_POLL)

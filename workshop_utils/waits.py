@@ -24,9 +24,13 @@ class Wait:
 WAITS = {
     "few-shot training": Wait(30, 360),
     "few-shot endpoint": Wait(2, 180),
+    "language model": Wait(2, 240),
     "zero-shot endpoint": Wait(3, 480),
+    "zero-shot batch": Wait(8, 1500),
     "sentiment pipeline": Wait(140, 1200),
     "sentiment pipeline, with answers": Wait(170, 1200),
+    "sentiment endpoint": Wait(4, 180),
+    "sentiment endpoint, updated": Wait(4, 300),
 }
 
 

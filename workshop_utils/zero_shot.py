@@ -245,7 +245,7 @@ def ask_each(
 ) -> pd.DataFrame:
     """Ask an endpoint about several texts, one after the other.
 
-    For a whole file `batch.run` is the way: it needs no endpoint that waits.
+    For a whole file `batch.start` is the way: it needs no endpoint that waits.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Zero-shot questions about the rows of a table, for `batch.run`.
+"""Zero-shot questions about the rows of a table, for `batch.start`.
 
 It turns a row into a request and an answer into columns; it must not know how either travels.
 """
@@ -12,7 +12,7 @@ from workshop_utils.zero_shot import Dialect, QuestionError, Task, read, shorten
 
 @dataclass(frozen=True)
 class Rows:
-    """What `batch.run` is to ask of each row of a table.
+    """What `batch.start` is to ask of each row of a table.
 
     Attributes
     ----------

@@ -1,5 +1,6 @@
 """The path through each lab, as its notebook says: nothing is run here."""
 
+import ast
 import builtins
 import re
 from pathlib import Path
@@ -19,6 +20,9 @@ LABS = (
 CORE = 35
 """As many code cells as one gets through in 40 minutes."""
 DEEPER = "# deeper\n"
+STARTS = {"batch.start", "deployments.start", "sentiment.learn", "endpoints.deploy"}
+STARTS |= {"jumpstart.deploy", "language_models.stand_in", "train"}
+"""What begins a job or an endpoint, which on AWS takes minutes."""
 
 
 @pytest.fixture(scope="module", params=LABS)
@@ -85,6 +89,37 @@ def test_the_text_names_the_range_that_the_labs_tests_hold_it_to(lab: NotebookNo
 def test_the_core_path_is_short(lab: NotebookNode) -> None:
     core = [cell["id"] for cell in _code(lab) if not _is_deeper(cell)]
     assert len(core) <= CORE, core
+
+
+def _calls(cell: NotebookNode) -> dict[str, ast.Call]:
+    tree = ast.parse(cell["source"])
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return {ast.unparse(call.func): call for call in calls}
+
+
+def test_what_takes_minutes_is_started_by_one_core_cell_and_awaited_by_another(
+    lab: NotebookNode,
+) -> None:
+    started, waited = [], []
+    for cell in _code(lab):
+        if _is_deeper(cell):
+            continue
+        calls = _calls(cell)
+        starting = STARTS & set(calls)
+        waiting = {name for name in calls if name.rpartition(".")[2] in ("wait", "follow")}
+        # For how long people take nobody has a figure.
+        waiting.discard("review.wait")
+        assert not (starting and waiting), cell["id"]
+        for name in starting:
+            if name.endswith((".deploy", ".stand_in")):
+                said = {word.arg: ast.unparse(word.value) for word in calls[name].keywords}
+                assert said.get("wait") == "False", cell["id"]
+        for name in waiting:
+            assert "waits.expected(" in ast.unparse(calls[name]), cell["id"]
+        started += [cell["id"]] * bool(starting)
+        waited += [cell["id"]] * bool(waiting)
+    assert len(started) >= 2
+    assert len(waited) == len(started)
 
 
 def test_a_deeper_cell_says_so(lab: NotebookNode) -> None:

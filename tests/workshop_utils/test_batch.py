@@ -2,7 +2,7 @@
 
 import json
 import tracemalloc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +70,9 @@ def model(deployer: Deployer) -> str:
     return deployer.model(SHOUT)
 
 
-def jobs_of(ws: Session, result: batch.Result) -> list[dict[str, Any]]:
+def jobs_of(ws: Session, names: Sequence[str]) -> list[dict[str, Any]]:
     client = ws.client("sagemaker")
-    return [client.describe_transform_job(TransformJobName=name) for name in result.jobs]
+    return [client.describe_transform_job(TransformJobName=name) for name in names]
 
 
 def test_every_row_comes_back_in_its_place(
@@ -81,7 +81,7 @@ def test_every_row_comes_back_in_its_place(
     texts = ["one", "zwei 🎉", "trois\u2028\nlignes", "четыре", "五"]
     frame = pd.DataFrame({"text": texts, "n": range(5)}, index=["b", "a", "b", "c", "a"])
     before = frame.copy()
-    result = batch.run(ws, model, frame[frame["n"] >= 0], Shouted(), records="many")
+    result = batch.start(ws, model, frame[frame["n"] >= 0], Shouted(), records="many").wait()
     assert list(result.frame["said"]) == [text.upper() for text in texts]
     assert list(result.frame["length"]) == [len(text.upper()) for text in texts]
     assert list(result.frame.index) == ["b", "a", "b", "c", "a"]
@@ -89,7 +89,7 @@ def test_every_row_comes_back_in_its_place(
     pd.testing.assert_frame_equal(result.frame[["text", "n"]], before)
     assert result.failures.empty
     assert "[Completed] 5 of 5 rows" in capsys.readouterr().out
-    [job] = jobs_of(ws, result)
+    [job] = jobs_of(ws, result.jobs)
     assert job["BatchStrategy"] == "MultiRecord"
     tags = ws.client("sagemaker").list_tags(ResourceArn=job["TransformJobArn"])["Tags"]
     assert {"Key": "workshop", "Value": "nlp-workshop"} in tags
@@ -100,15 +100,15 @@ def test_the_same_call_again_starts_no_job(
     ws: Session, model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     frame = pd.DataFrame({"text": ["again", "error", "and again"]})
-    first = batch.run(ws, model, frame, Shouted())
+    first = batch.start(ws, model, frame, Shouted()).wait()
     with display.requests() as seen:
-        second = batch.run(ws, model, frame, Shouted())
+        second = batch.start(ws, model, frame, Shouted()).wait()
     assert len(seen.of("CreateTransformJob")) == 0
     assert "there already" in capsys.readouterr().out
     pd.testing.assert_frame_equal(first.frame, second.frame)
     pd.testing.assert_frame_equal(first.failures, second.failures)
     assert second.jobs == first.jobs
-    other = batch.run(ws, model, frame.head(1), Shouted())
+    other = batch.start(ws, model, frame.head(1), Shouted()).wait()
     assert other.jobs != first.jobs
 
 
@@ -117,7 +117,7 @@ def test_rows_that_cannot_be_asked_or_answered_are_told_by_number(
 ) -> None:
     texts = ["fine", "", "error 2", "fine too", "x" * 1_100_000]
     frame = pd.DataFrame({"text": texts}, index=[7, 7, 8, 8, 8])
-    result = batch.run(ws, model, frame, Shouted(), records="many")
+    result = batch.start(ws, model, frame, Shouted(), records="many").wait()
     assert list(result.failures["row"]) == [1, 2, 4]
     said = list(result.failures["reason"])
     assert said[:2] == ["there is no text", "error 2 cannot be said"]
@@ -145,7 +145,7 @@ def test_a_row_that_the_model_refuses_costs_no_other(
     texts = [f"{records} {number}" for number in range(12)]
     texts[3], texts[10] = "poison 3", "poison 10"
     frame = pd.DataFrame({"text": texts})
-    result = batch.run(ws, model, frame, Shouted(), records=records)
+    result = batch.start(ws, model, frame, Shouted(), records=records).wait()
     assert list(result.failures["row"]) == [3, 10]
     for row, reason in result.failures.itertuples(index=False):
         assert f"poison {row} is poison" in reason
@@ -153,7 +153,7 @@ def test_a_row_that_the_model_refuses_costs_no_other(
     assert list(answered["said"]) == list(answered["text"].str.upper())
     assert len(result.jobs) == 2
     assert "Sending 12 rows once more" in capsys.readouterr().out
-    assert batch.run(ws, model, frame, Shouted(), records=records).jobs == result.jobs
+    assert batch.start(ws, model, frame, Shouted(), records=records).wait().jobs == result.jobs
 
 
 @pytest.mark.slow
@@ -163,7 +163,7 @@ def test_a_large_table_travels_in_parts(
     monkeypatch.setattr(batch, "PART_ROWS", 10)
     texts = [f"part {number}" for number in range(95)]
     texts[50] = ""
-    result = batch.run(ws, model, pd.DataFrame({"text": texts}), Shouted(), records="many")
+    result = batch.start(ws, model, pd.DataFrame({"text": texts}), Shouted(), records="many").wait()
     said = result.frame["said"].drop(index=50)
     assert list(said) == [text.upper() for text in texts if text]
     assert list(result.failures["row"]) == [50]
@@ -173,8 +173,8 @@ def test_a_large_table_travels_in_parts(
 def test_keys_and_concurrency_are_passed_on(ws: Session, model: str) -> None:
     frame = pd.DataFrame({"text": ["secret"]})
     key = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
-    result = batch.run(ws, model, frame, Shouted(), kms_key=key, concurrency=2)
-    [job] = jobs_of(ws, result)
+    result = batch.start(ws, model, frame, Shouted(), kms_key=key, concurrency=2).wait()
+    [job] = jobs_of(ws, result.jobs)
     assert job["TransformOutput"]["KmsKeyId"] == key
     assert job["TransformResources"]["VolumeKmsKeyId"] == key
     assert job["MaxConcurrentTransforms"] == 2
@@ -198,45 +198,64 @@ def test_an_interrupted_call_finds_its_job_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(transform_jobs, "_followed", interrupted)
+        patch.setattr(transform_jobs, "follow", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            batch.run(ws, model, frame, Shouted())
+            batch.start(ws, model, frame, Shouted()).wait()
     with display.requests() as seen:
-        result = batch.run(ws, model, frame, Shouted())
+        result = batch.start(ws, model, frame, Shouted()).wait()
     assert "runs already" in capsys.readouterr().out
     assert len(seen.of("CreateTransformJob")) == 0
     assert list(result.frame["said"]) == ["SLOW AND STEADY"]
 
 
+def test_a_batch_is_answered_while_nobody_waits(
+    ws: Session, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.DataFrame({"text": ["slow", "and steady"]})
+    sent = batch.start(ws, model, frame, Shouted())
+    assert sent.job is not None
+    assert sent.job in sent._repr_html_()
+    assert jobs_of(ws, [sent.job])[0]["TransformJobStatus"] == "InProgress"
+    waiter = ws.client("sagemaker").get_waiter("transform_job_completed_or_stopped")
+    waiter.wait(TransformJobName=sent.job, WaiterConfig={"Delay": 1, "MaxAttempts": 100})
+    with display.requests() as seen:
+        found = batch.start(ws, model, frame, Shouted())
+    assert len(seen.of("CreateTransformJob")) == 0
+    assert found.job == sent.job
+    assert "has answered already" in capsys.readouterr().out
+    assert list(sent.wait(5.0).frame["said"]) == ["SLOW", "AND STEADY"]
+    pd.testing.assert_frame_equal(sent.wait().frame, found.wait().frame)
+
+
 def test_an_empty_table_needs_no_job(ws: Session, model: str) -> None:
-    result = batch.run(ws, model, pd.DataFrame({"text": []}), Shouted())
+    result = batch.start(ws, model, pd.DataFrame({"text": []}), Shouted()).wait()
     assert result.jobs == ()
     assert list(result.frame.columns) == ["text", "said", "length"]
     assert result.failures.empty
-    nothing = batch.run(ws, model, pd.DataFrame({"text": ["", ""]}), Shouted())
+    nothing = batch.start(ws, model, pd.DataFrame({"text": ["", ""]}), Shouted()).wait()
     assert nothing.jobs == ()
     assert list(nothing.failures["row"]) == [0, 1]
 
 
 def test_columns_that_do_not_fit_are_said_before_anything_is_sent(ws: Session) -> None:
     with pytest.raises(BatchError, match="'text' is not there"):
-        batch.run(ws, "none", pd.DataFrame({"words": ["a"]}), Shouted())
+        batch.start(ws, "none", pd.DataFrame({"words": ["a"]}), Shouted()).wait()
     twice = pd.DataFrame([["a", "b"]], columns=["text", "text"])
     with pytest.raises(BatchError, match="more than once"):
-        batch.run(ws, "none", twice, Shouted())
+        batch.start(ws, "none", twice, Shouted()).wait()
     with pytest.raises(BatchError, match="rename them"):
-        batch.run(ws, "none", pd.DataFrame({"text": ["a"], "said": ["A"]}), Shouted())
+        batch.start(ws, "none", pd.DataFrame({"text": ["a"], "said": ["A"]}), Shouted()).wait()
 
 
 def test_machines_beyond_the_quota_are_refused(ws: Session, model: str) -> None:
     frame = pd.DataFrame({"text": ["too large"]})
     with pytest.raises(QuotaTooLow, match="transform job usage"):
-        batch.run(ws, model, frame, Shouted(), instance_type="ml.g5.2xlarge")
+        batch.start(ws, model, frame, Shouted(), instance_type="ml.g5.2xlarge").wait()
 
 
 def test_a_model_that_is_not_there_is_said(ws: Session) -> None:
     with pytest.raises(BatchFailed, match=r"was refused: .*nobody-made-this"):
-        batch.run(ws, "nobody-made-this", pd.DataFrame({"text": ["a"]}), Shouted())
+        batch.start(ws, "nobody-made-this", pd.DataFrame({"text": ["a"]}), Shouted()).wait()
 
 
 @pytest.mark.slow
@@ -247,7 +266,7 @@ def test_a_model_that_does_not_start_fails_the_batch_and_nothing_is_kept(
     frame = pd.DataFrame({"text": ["a", "b"]})
     for _ in range(2):
         with display.requests() as seen, pytest.raises(BatchFailed, match="the model is broken"):
-            batch.run(ws, broken, frame, Shouted())
+            batch.start(ws, broken, frame, Shouted()).wait()
         assert len(seen.of("CreateTransformJob")) == 1
 
 
@@ -255,13 +274,13 @@ def test_a_model_that_does_not_start_fails_the_batch_and_nothing_is_kept(
 def test_a_refusal_of_every_row_fails_the_batch(ws: Session, model: str) -> None:
     frame = pd.DataFrame({"text": ["poison a", "poison b"]})
     with pytest.raises(BatchFailed, match="is poison"):
-        batch.run(ws, model, frame, Shouted())
+        batch.start(ws, model, frame, Shouted()).wait()
 
 
 @pytest.mark.slow
 def test_what_was_sent_can_be_deleted(ws: Session, model: str) -> None:
     frame = pd.DataFrame({"text": ["goodbye"]})
-    result = batch.run(ws, model, frame, Shouted())
+    result = batch.start(ws, model, frame, Shouted()).wait()
     bucket, _, prefix = result.place.location.removeprefix("s3://").partition("/")
     client = ws.client("s3")
     assert client.list_objects_v2(Bucket=bucket, Prefix=prefix)["KeyCount"] == 3
@@ -281,7 +300,7 @@ def test_a_table_is_never_held_twice(tmp_path: Path) -> None:
     assert len(parts.files) == 10
     # The texts have 5 MB; a number for each row and a file's buffer are all that may stay.
     assert peak < 1_000_000
-    last = json.loads(parts.files[-1].path.read_bytes().splitlines()[-1])
+    last = json.loads((tmp_path / parts.files[-1].name).read_bytes().splitlines()[-1])
     assert last["text"].startswith("row 19999 ")
 
 

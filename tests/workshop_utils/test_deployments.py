@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -62,19 +63,23 @@ def group(ws: Session) -> Iterator[str]:
 def test_only_what_is_approved_is_deployed(ws: Session, group: str) -> None:
     assert group == GROUP
     with pytest.raises(EndpointFailed, match="only what somebody has approved"):
-        deployments.deploy_version(_register(ws, 1), "deployed")
+        deployments.start(_register(ws, 1), "deployed").wait()
 
 
 def test_an_update_drops_no_request_and_leaves_nothing_old(ws: Session, group: str) -> None:
     first = _register(ws, 1).decide("Approved", "first")
-    endpoint = deployments.deploy_version(first, "deployed")
+    endpoint = deployments.start(first, "deployed").wait()
     assert deployments.served_version(endpoint) == first.arn
     assert endpoint.predict(["x"]) == [{"label": "version 1", "score": 0.1}]
     second = _register(ws, 2).decide("Approved", "second")
     assert model_registry.latest_approved(ws, group).number == 2
     with Traffic(endpoint, ["x", "y"], pause=0.01) as traffic:
         traffic.go_on(0.5)
-        deployments.deploy_version(second, "deployed")
+        deployment = deployments.start(second, "deployed")
+        assert "Updating" in deployment._repr_html_()
+        # A second call waits for the update that the first began, and finds it done.
+        assert deployments.start(second, "deployed") == deployment
+        deployment.wait(1.0)
         traffic.go_on(0.5)
     report = traffic.report
     assert list(report.failed["error"]) == []
@@ -92,10 +97,10 @@ def test_the_same_version_again_changes_nothing(
 ) -> None:
     assert group == GROUP
     version = _register(ws, 1).decide("Approved", "")
-    endpoint = deployments.deploy_version(version, "deployed")
+    endpoint = deployments.start(version, "deployed").wait()
     made = ws.client("sagemaker").describe_endpoint(EndpointName=endpoint.name)
-    deployments.deploy_version(version, "deployed")
-    assert "serves version 1 already" in capsys.readouterr().out
+    deployments.start(version, "deployed").wait()
+    assert "has version 1 already" in capsys.readouterr().out
     again = ws.client("sagemaker").describe_endpoint(EndpointName=endpoint.name)
     assert made["LastModifiedTime"] == again["LastModifiedTime"]
 
@@ -105,12 +110,44 @@ def test_a_version_that_does_not_come_up_leaves_the_old_one_serving(
 ) -> None:
     assert group == GROUP
     good = _register(ws, 1).decide("Approved", "")
-    endpoint = deployments.deploy_version(good, "deployed")
+    endpoint = deployments.start(good, "deployed").wait()
     bad = _register(ws, 2, "raise RuntimeError('no such weights')").decide("Approved", "")
     with pytest.raises(EndpointFailed, match="The old one serves"):
-        deployments.deploy_version(bad, "deployed")
+        deployments.start(bad, "deployed").wait()
     assert endpoint.predict(["x"])[0]["label"] == "version 1"
     assert deployments.served_version(endpoint) == good.arn
+
+
+def test_a_first_version_comes_up_while_nobody_waits(
+    ws: Session, group: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert group == GROUP
+    slow = _register(ws, 1, "import time; time.sleep(2); return 1").decide("Approved", "")
+    deployment = deployments.start(slow, "deployed")
+    assert deployment.endpoint.status() == "Creating"
+    assert deployments.start(slow, "deployed") == deployment
+    assert "is coming up already" in capsys.readouterr().out
+    assert deployment.wait().predict(["x"])[0]["label"] == "version 1"
+
+
+def test_traffic_ends_by_itself(ws: Session) -> None:
+    traffic = Traffic(Endpoint(ws, "nobody"), ["x"], callers=1, at_most=0.3).start()
+    traffic.join()
+    asked = len(traffic.report.frame)
+    assert asked > 0
+    assert len(traffic.stop().report.frame) == asked
+
+
+def test_traffic_that_nobody_holds_ends(ws: Session) -> None:
+    names = {"traffic-0", "traffic-1"}
+    traffic = Traffic(Endpoint(ws, "nobody"), ["x"]).start()
+    callers = [thread for thread in threading.enumerate() if thread.name in names]
+    assert len(callers) == 2
+    traffic.go_on(0.1)
+    del traffic
+    for caller in callers:
+        caller.join(60)
+        assert not caller.is_alive()
 
 
 def test_failed_requests_are_reported_and_not_raised(ws: Session) -> None:

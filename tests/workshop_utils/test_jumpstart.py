@@ -250,7 +250,7 @@ def test_auto_is_bart_where_its_weights_are_in_the_cache(
         task = Task(["travel", "cooking"])
         answer = zero_shot.ask(jumpstart.deploy(model), "I will see the world", task)
         frame = pd.DataFrame({"text": ["I will see the world", "", "soup 🍲"]}, index=[5, 5, 6])
-        result = batch.run(ws, model.name, frame, Rows(task.labels), records="one")
+        result = batch.start(ws, model.name, frame, Rows(task.labels), records="one").wait()
         assert list(result.failures["row"]) == [1]
         assert result.frame["predicted"].iloc[0] == answer.label
         assert result.frame["score"].iloc[0] == pytest.approx(answer.score, abs=1e-4)

@@ -9,7 +9,7 @@ import pytest
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.client_caches import forget_clients
 from tests import tiny_models
-from workshop_utils import completions, language_models
+from workshop_utils import completions, datasets, language_models
 from workshop_utils.completions import EndpointModel, Parameters, complete
 from workshop_utils.models import ModelError
 from workshop_utils.session import Session, start
@@ -36,6 +36,15 @@ def test_the_stand_in_completes_and_is_trained_once(
     assert again.endpoint.name == stand_in.endpoint.name
     assert "Training" not in capsys.readouterr().out
     assert complete(again, "Message: my card\nIntent:", GREEDY).text == first.text
+
+
+def test_a_stand_in_that_cannot_be_trained_says_why(
+    ws: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "train.csv").write_text("text\nno labels\n")
+    monkeypatch.setattr(datasets, "DATA", tmp_path)
+    with pytest.raises(ModelError, match="has no column label"):
+        language_models.stand_in(ws, steps=STEPS)
 
 
 def test_a_prompt_that_is_too_long_is_told_apart(stand_in: EndpointModel) -> None:

@@ -36,7 +36,7 @@ FEW_SHOT = [
     (event("training job", "InProgress", 4, "few-shot", "fewer"), 5),
     (event("endpoint", "Creating", 9, "few-shot"), 7),
     (event("endpoint", "InService", 12, "few-shot", since=9), 7),
-    (event("training job", "Completed", 20, "few-shot", "nlp-workshop-gpt-neo-stand-in"), 8),
+    (event("endpoint", "Creating", 20, "few-shot", "nlp-workshop-gpt-neo-stand-in"), 8),
 ]
 ZERO_SHOT = [
     (event("model", "", 1, "zero-shot"), 4),

@@ -97,7 +97,6 @@ LABS = (
         "training job",
         (
             Sign("endpoint", 8, name="gpt-neo"),
-            Sign("training job", 8, name="gpt-neo"),
             Sign("training job", 8, name="four-intents"),
             Sign("endpoint", 7),
             Sign("training job", 5, ("done",)),
