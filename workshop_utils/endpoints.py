@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -110,9 +111,15 @@ class Endpoint:
 
     def status(self) -> str | None:
         """Return the endpoint's status, or None when there is no such endpoint."""
+        state = self.describe()
+        return None if state is None else str(state["EndpointStatus"])
+
+    def describe(self) -> dict[str, Any] | None:
+        """Return what the service says of it, or None when there is no such endpoint."""
         client = self.session.client("sagemaker")
         try:
-            return str(client.describe_endpoint(EndpointName=self.name)["EndpointStatus"])
+            found: dict[str, Any] = client.describe_endpoint(EndpointName=self.name)
+            return found
         except ClientError as error:
             if _absent(error):
                 return None
@@ -310,21 +317,25 @@ def settled(endpoint: Endpoint, expected: float | None = None) -> str | None:
     expected
         About how many seconds that takes, to be shown beside those that have passed.
     """
-    started = time.monotonic()
     live = display.Live()
     pause = 0.1
-    shown = None
+    shown = began = None
     while True:
-        status = endpoint.status()
-        if status in _RUNNING and status != shown:
+        state = endpoint.describe()
+        status = None if state is None else str(state["EndpointStatus"])
+        running = status in _RUNNING
+        if state is not None and running and status != shown:
             print(f"  [{status}] {endpoint.name}")
+            # Since the service began, which may be long before anybody waits.
             shown = status
-        if shown is not None:
-            waited, over = time.monotonic() - started, status not in _RUNNING
-            live.show(display.elapsed("Waiting", waited, expected, over=over), ())
-        if status not in _RUNNING:
-            if shown is not None:
-                print(f"  [{status}] after {time.monotonic() - started:.1f} s")
+            began = state["CreationTime" if status == "Creating" else "LastModifiedTime"]
+        if began is not None:
+            waited = (datetime.now(UTC) - began).total_seconds()
+            page = display.elapsed("Since the start", waited, expected, over=not running)
+            live.show(page, ())
+            if not running:
+                print(f"  [{status}] after {waited:.1f} s")
+        if not running:
             return status
         time.sleep(pause)
         pause = min(pause * 1.3, 10.0)

@@ -28,13 +28,13 @@ _WANTED = ["*.json", "*.safetensors", "merges.txt", "vocab.*", "tokenizer.model"
 
 
 def stand_in(
-    session: Session, *, steps: int = 500, instance_type: str = instances.CPU, wait: bool = True
+    session: Session, *, steps: int = 300, instance_type: str = instances.CPU, wait: bool = True
 ) -> EndpointModel:
     """Deploy a GPT-Neo of one million parameters that has read the workshop's slice only.
 
     It shows how prompts, temperatures and end sequences work where no real model can be had, and
-    tells nothing about how well a real one answers. It is trained once, where this runs, in half a
-    minute: a job's machine would take longer to start. Later calls take the trained one from S3.
+    tells nothing about how well a real one answers. It is trained once, where this runs, in less
+    than a minute: a job's machine would take longer to start. Later calls take it from S3.
 
     Parameters
     ----------

@@ -36,9 +36,9 @@ class Size:
     layers: int = 4
     heads: int = 4
     context: int = 1024
-    steps: int = 500
+    steps: int = 300
     batch: int = 8
-    learning_rate: float = 5e-3
+    learning_rate: float = 2e-3
 
     @property
     def sequence(self) -> int:
