@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import Any
 
 from account_parts.contents import everything, fill, numbers
 
+from benchmarks.peers.machine import machine_and_python
 from local_sagemaker import LocalSageMaker
 from workshop_utils import cleanup
 from workshop_utils.accounts import Account, Door
@@ -143,7 +143,7 @@ def main() -> int:
             there = left(door, mine)
     failed = [row["account"] for row in rows["accounts"] if row["state"] != "ok"]
     deleted = sum(row["deleted"] or 0 for row in rows["accounts"])
-    print(f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores;")
+    print(f"{machine_and_python()};")
     print(f"{options.accounts} accounts with {options.records} records, filled in {took:.0f} s\n")
     print("| | accounts | s | s per account |\n| --- | --- | --- | --- |")
     for name, count, spent in (

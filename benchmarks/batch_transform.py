@@ -20,7 +20,6 @@ import io
 import itertools
 import json
 import os
-import platform
 import subprocess
 import sys
 import tarfile
@@ -36,6 +35,7 @@ from typing import Any
 import boto3
 import psutil
 
+from benchmarks.peers.machine import machine_and_python
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.containers.machine import usable_cores
 from local_sagemaker.home import Home
@@ -416,8 +416,10 @@ def main() -> int:
             service = Service(meter)
             service.model("bi-encoder", archive)
             service.model("echo", packed(ECHO))
-            print(f"\n{platform.platform()}, Python {platform.python_version()}, ", end="")
-            print(f"{usable_cores()} cores; {options.lines} lines, 10 labels each\n")
+            print(
+                f"\n{machine_and_python()}; {usable_cores()} cores to use; "
+                f"{options.lines} lines, 10 labels each\n"
+            )
             good = compared(service, model, Path(name), options.lines)
             scaled(service, options.lines // 4)
             bare(service, options.lines)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import platform
 import sys
 import tarfile
 import tempfile
@@ -26,6 +25,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from benchmarks.peers.machine import machine_and_python
 from local_sagemaker import LocalSageMaker
 
 ROLE = "arn:aws:iam::111122223333:role/LocalSageMakerExecutionRole"
@@ -204,7 +204,7 @@ def main() -> int:
     print("updates, then crashes: about a minute", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder, LocalSageMaker(home=Path(folder) / "home"):
         boto3.client("s3").create_bucket(Bucket=BUCKET)
-        print(f"{platform.platform()}, Python {platform.python_version()}\n")
+        print(f"{machine_and_python()}\n")
         failed = swaps(options.updates, options.connections)
         after = crashes(options.load_seconds)
     print(f"\nBars: no failed request in updates; an answer within {BAR:g} s of a death.")

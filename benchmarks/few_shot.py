@@ -37,6 +37,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from banking77 import split
 from banking77.points import FASTFIT, RECIPES, STOCK_STEPS, Bench, Point
 
+from benchmarks.peers.machine import machine
+
 RESULTS = split.ROOT / "data" / "results" / "few_shot.json"
 TABLE = RESULTS.with_suffix(".md")
 # Mean accuracy of the recipe fast over five seeds, by shots.
@@ -219,20 +221,6 @@ def describe(point: Point) -> str:
         f"accuracy {point.accuracy:.4f}, {point.train_cpu_s:.1f} CPU-s, "
         f"{point.train_wall_s:.1f} s, {point.steps} of {point.all_steps} steps"
     )
-
-
-def machine() -> str:
-    """Return the processor, its cores at hand and whether it multiplies bfloat16."""
-    name, bf16 = platform.processor() or platform.machine(), False
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        text = info.read_text()
-        name = next(
-            (x.split(":", 1)[1].strip() for x in text.splitlines() if x.startswith("model name")),
-            name,
-        )
-        bf16 = "avx512_bf16" in text
-    return f"{name}, {os.cpu_count()} cores, {'with' if bf16 else 'without'} AVX512-BF16"
 
 
 if __name__ == "__main__":

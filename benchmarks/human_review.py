@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import tempfile
 import threading
 import time
@@ -29,6 +28,7 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import httpx
 
+from benchmarks.peers.machine import machine_and_python
 from local_sagemaker import LocalSageMaker
 
 BUCKET = "answers"
@@ -234,7 +234,7 @@ def main() -> None:
         loops = Loops()
         seconds, bare = latencies(local, loops, asked.single)
         rate = crowd(local, loops, asked.loops, asked.workers)
-    print(f"Python {platform.python_version()}, {platform.machine()}\n")
+    print(f"{machine_and_python()}\n")
     print("| milliseconds | median | 95 % | most |\n| --- | ---: | ---: | ---: |")
     print(row("Submit to output.json in S3 and Completed", seconds))
     print(row("peer: put_object of the same document", bare))

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import io
-import platform
 import socket
 import sys
 import tarfile
@@ -29,6 +28,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from benchmarks.peers.machine import machine_and_python
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.settings import default_run_dir
 
@@ -180,7 +180,7 @@ def main() -> int:
         print(f"{options.requests} requests each at 1, 8 and 16 connections", file=sys.stderr)
         one_connection([(direct, connection.ask), (boto, through_boto3)], options.requests)
         over = boto.milliseconds(0.5) - direct.milliseconds(0.5)
-        print(f"\n{platform.platform()}, Python {platform.python_version()}\n")
+        print(f"\n{machine_and_python()}\n")
         print(f"One connection, {len(boto.seconds)} requests each, taking turns:\n")
         print("| way | p50, ms | p95, ms | p99, ms | requests/s |")
         print("| --- | ---: | ---: | ---: | ---: |")

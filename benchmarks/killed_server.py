@@ -14,8 +14,6 @@ It ends with 1 if anything was lost, half visible, or left over.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import random
 import signal
 import statistics
@@ -33,6 +31,7 @@ from killing.runaways import RUNAWAYS
 from killing.work import MODEL, Endpoints, Jobs
 from killing.writers import BUCKET, GROUP, MB, Clients, Reader, Writers, abandon
 
+from benchmarks.peers.machine import machine_and_python
 from local_sagemaker import LocalSageMaker
 from local_sagemaker.home import Home
 
@@ -213,7 +212,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, help="keep the home here instead of a temporary one")
     options = parser.parse_args()
     moments = [options.only] if options.only else list(STRIKES)
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(f"{machine_and_python()}")
     with (
         tempfile.TemporaryDirectory() as folder,
         LocalSageMaker(home=options.home or Path(folder) / "home") as local,

@@ -20,7 +20,6 @@ import contextlib
 import ctypes
 import json
 import os
-import platform
 import sys
 import tempfile
 import threading
@@ -35,6 +34,7 @@ import nbformat
 import psutil
 from nbclient import NotebookClient
 
+from benchmarks.peers.machine import machine_and_python
 from local_sagemaker import daemon
 from local_sagemaker.home import Home
 
@@ -264,15 +264,6 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def machine() -> str:
-    """Return what this ran on."""
-    memory = psutil.virtual_memory().total / 1e9
-    return (
-        f"{os.cpu_count()} cores, {memory:.0f} GB, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}"
-    )
-
-
 def recorded(path: Path, measured: list[Measured]) -> dict[str, Any]:
     """Return the record with new figures; those of labs that were not measured stay."""
     before: list[dict[str, Any]] = []
@@ -281,9 +272,10 @@ def recorded(path: Path, measured: list[Measured]) -> dict[str, Any]:
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     rows = {row["notebook"]: row for row in before}
     rows |= {one.notebook: {**asdict(one), "date": today} for one in measured}
+    memory = psutil.virtual_memory().total / 1e9
     return {
         "command": "python benchmarks/lab_memory.py",
-        "machine": machine(),
+        "machine": f"{machine_and_python()}, {memory:.0f} GB",
         "measured": "what the kernel, the server and all their processes allocated, and each "
         f"file that they map once, every {_EVERY_SECONDS} s",
         "bar_megabytes": BAR_MEGABYTES,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import platform
 import socket
 import subprocess
 import sys
@@ -27,6 +26,7 @@ import boto3
 import psutil
 from botocore.exceptions import BotoCoreError
 
+from benchmarks.peers.machine import machine_and_python
 from local_sagemaker import daemon
 from local_sagemaker.home import Home
 
@@ -154,7 +154,7 @@ def main() -> int:
         print(f"start {number + 1} of {options.starts}", file=sys.stderr)
         measure(ours, local_sagemaker, options.calls)
         measure(peer, moto, options.calls)
-    print(f"Python {platform.python_version()}, {platform.system()}; {options.starts} starts each")
+    print(f"{machine_and_python()}; {options.starts} starts each")
     print(
         "\n| | ready, s (median) | ready, s (worst) | idle, MB | DescribeExperiment, ms | "
         "AddTags, ms |\n| --- | --- | --- | --- | --- | --- |"

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import platform
 import sys
 import tempfile
 import threading
@@ -30,6 +29,8 @@ import boto3
 import psutil
 from botocore.config import Config
 from local_server_start import local_sagemaker, moto
+
+from benchmarks.peers.machine import machine_and_python
 
 MB = 1 << 20
 BUCKET = "objects"
@@ -184,8 +185,8 @@ def main() -> int:
         digest = random_file(source, options.peer_size * MB)
         peer = measure(moto, source, digest, options.count)
     print(
-        f"Large: {options.size} MiB, of moto {options.peer_size} MiB. Python "
-        f"{platform.python_version()}, {platform.system()}, {os.cpu_count()} cores\n\n"
+        f"Large: {options.size} MiB, of moto {options.peer_size} MiB.\n"
+        f"{machine_and_python()}\n\n"
         "| | local_sagemaker, s | moto server, s | local_sagemaker, MB | moto server, MB |\n"
         "| --- | --- | --- | --- | --- |"
     )

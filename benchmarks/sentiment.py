@@ -29,8 +29,8 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from benchmarks.peers.machine import machine
 from benchmarks.sentiment_parts import figures, rounds
-from benchmarks.zero_shot_parts.report import machine
 
 ROOT = rounds.ROOT
 RESULTS = ROOT / "data" / "results" / "sentiment.json"

@@ -18,7 +18,6 @@ import csv
 import http.client
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from typing import Any
 
 from benchmarks.peers import aws_toolkits
 from benchmarks.peers.environments import environment
+from benchmarks.peers.machine import machine_and_python
 from benchmarks.peers.processes import cpu_seconds, memory_mb
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -103,13 +103,13 @@ def main() -> int:
             measured.append(measure(name, start, scratch, requests, given.seconds))
         accuracies = accuracy(model, rows) if REAL.is_file() and not given.only else None
         serving = json.loads((model / "serving.json").read_text("utf-8"))
-    print(f"\n{machine()}\n\n{table(measured)}\n")
+    print(f"\n{machine_and_python()}\n\n{table(measured)}\n")
     lines, missed = bars(measured, accuracies)
     print("\n".join(lines))
     content = {
         "command": f"python benchmarks/serving.py --seconds {given.seconds:g}",
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "machine": machine(),
+        "machine": machine_and_python(),
         "seconds": round(time.monotonic() - began),
         "versions": {name: metadata.version(name) for name in ("setfit", "torch", "onnxruntime")},
         "model": f"all-MiniLM-L6-v2, {SHOTS} shots of {'Banking77' if accuracies else 'the slice'}",
@@ -365,18 +365,6 @@ def table(measured: list[Measured]) -> str:
         row.append(f"{one.at(JUDGED).cpu_ms_per_request:.2f}")
         lines.append(row)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def machine() -> str:
-    """Return the processor, the cores at hand and the version of Python."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        rows = info.read_text().splitlines()
-        name = next((x.split(":", 1)[1].strip() for x in rows if x.startswith("model name")), name)
-    return (
-        f"{name}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    )
 
 
 if __name__ == "__main__":

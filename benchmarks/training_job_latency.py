@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import platform
 import subprocess
 import sys
 import tarfile
@@ -26,6 +25,7 @@ from typing import Any
 
 import boto3
 
+from benchmarks.peers.machine import machine_and_python
 from local_sagemaker import LocalSageMaker
 
 SCRIPT = "import time; print('began', time.time())\n"
@@ -149,7 +149,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=10, help="how many (default: 10)")
     options = parser.parse_args()
     rows = measure(options.jobs, lambda text: print(text, file=sys.stderr))
-    print(f"Python {platform.python_version()}, {platform.system()}; {options.jobs} jobs, ms")
+    print(f"{machine_and_python()}; {options.jobs} jobs, ms")
     print("\n| | median | best | worst |\n| --- | --- | --- | --- |")
     for row in rows:
         print(row.row())

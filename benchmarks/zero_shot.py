@@ -35,6 +35,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np
 
 from benchmarks.banking77 import split
+from benchmarks.peers.machine import machine
 from benchmarks.zero_shot_parts import (
     banking,
     calibrating,
@@ -218,7 +219,7 @@ def main() -> int:
             done[name] = {
                 "date": time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime()),
                 "seconds": round(time.monotonic() - began, 1),
-                "machine": report.machine(),
+                "machine": machine(),
                 "found": found,
             }
             write(given.json, done)
