@@ -1,6 +1,7 @@
 """The timetable and the glossary speak of the labs as they are."""
 
 import ast
+import builtins
 import re
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,8 @@ import nbformat
 import pytest
 
 from tests.doc_support import ROOT, headings, labs, markdown
+from workshop_utils import lab_cells
+from workshop_utils.waits import WAITS
 
 TIMETABLE = (ROOT / "docs" / "timetable.md").read_text(encoding="utf-8")
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
@@ -65,10 +68,11 @@ def _minutes(clock: str) -> int:
     return 60 * int(hours) + int(minutes)
 
 
-@pytest.mark.parametrize(
-    "plan",
-    [title for title in headings(TIMETABLE, level=2) if title.split()[1] == "minutes:"],
-)
+def _plans() -> list[str]:
+    return [title for title in headings(TIMETABLE, level=2) if title.split()[1] == "minutes:"]
+
+
+@pytest.mark.parametrize("plan", _plans())
 def test_a_plan_has_no_gap_and_ends_in_time(plan: str) -> None:
     clock = 0
     for start, minutes, _what, *_ in _rows(_chapter(TIMETABLE, plan)):
@@ -85,6 +89,49 @@ def test_the_plans_name_sections_that_the_labs_have() -> None:
         assert place is not None, what
         lab, numbers = place.groups()
         assert set(map(int, re.findall(r"\d+", numbers))) <= _sections(int(lab)).keys(), what
+
+
+def _planned(plan: str) -> dict[int, list[int]]:
+    """Return the sections of each lab that a plan has."""
+    planned: dict[int, list[int]] = {}
+    for _start, _minutes, what, *_ in _rows(_chapter(TIMETABLE, plan)):
+        if place := _PLACE.fullmatch(what.rstrip(" |")):
+            planned.setdefault(int(place[1]), []).extend(map(int, re.findall(r"\d+", place[2])))
+    return planned
+
+
+def _told_to_leave_out() -> dict[int, set[int]]:
+    """Return the sections that the timetable leaves out when it is late, by lab."""
+    [late] = re.findall(r"^Late\? In this order leave out: (.+?)\. ", TIMETABLE, re.MULTILINE)
+    out: dict[int, set[int]] = {}
+    for lab, first, last in re.findall(r"Lab (\d) sections? (\d+)(?: to (\d+))?", late):
+        out.setdefault(int(lab), set()).update(range(int(first), int(last or first) + 1))
+    return out
+
+
+@pytest.mark.parametrize("plan", _plans())
+def test_no_section_of_a_plan_misses_one_that_the_plan_leaves_out(plan: str) -> None:
+    late = _told_to_leave_out()
+    assert late == {1: {5, 8}, 2: {8, 9, 10}}
+    for lab, sections in _planned(plan).items():
+        cells = lab_cells.read(lab)
+        assert sections[0] == 1
+        assert sections[-1] == cells.last
+        for left_out in (set[int](), late.get(lab, set())):
+            known = set(dir(builtins))
+            for cell in cells.cells:
+                if cell.section in {*sections} - left_out and "deeper" not in cell.tags:
+                    assert cell.needed <= known, (plan, cell.name, cell.needed - known)
+                    known |= cell.made
+
+
+def test_the_waits_that_no_plan_holds_are_told() -> None:
+    [told] = re.findall(
+        r"BART's batch in Lab 2, about (\d+) minutes.+?about (\d+) \(", TIMETABLE, re.S
+    )
+    batch, pipeline = (60 * int(minutes) for minutes in told)
+    assert batch == WAITS["zero-shot batch"].on_aws
+    assert {pipeline} == {w.on_aws for what, w in WAITS.items() if what.startswith("sentiment pip")}
 
 
 @pytest.mark.parametrize("lab", [1, 2, 3])
@@ -106,6 +153,7 @@ def test_the_exercises_are_those_of_the_labs() -> None:
         for exercise in re.findall(r"^### Exercise, (.+)$", section.text, re.MULTILINE)
     ]
     assert told == there
+    assert [lab for lab, *_ in told] == [*"111222333"]
 
 
 def test_each_way_out_is_named_by_a_section() -> None:
