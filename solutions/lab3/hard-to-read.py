@@ -1,10 +1,12 @@
-# Praise in words of blame, and two of a kind that it was unsure of before.
+# Praise in words of blame, blame in words of praise, and nothing that it has read before.
 mine = pd.DataFrame(
     {
         "text": [
+            "You will not regret missing the end. I have not.",
+            "Nobody needed a third part. I am sorry to say that it is the best of them.",
             "My cat left the room after ten minutes. The cat has taste.",
+            "It is too long, too loud and too silly, and my children want to go again. So do I.",
             "Not a film I would warn anybody about. Quite the contrary.",
-            *unsure.sort_values("score")["text"].head(2),
         ]
     }
 )
