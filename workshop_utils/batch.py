@@ -219,7 +219,7 @@ def start(
     instance_count: int = 1,
     concurrency: int | None = None,
     kms_key: str | None = None,
-    name: str = "batch",
+    name: str | None = None,
 ) -> Batch:
     """Ask a model about every row of a table with a transform job; return at once.
 
@@ -250,7 +250,7 @@ def start(
     kms_key
         Encrypts what is sent, what comes back, and the instances' disks.
     name
-        Part of the names of the jobs and of the prefix in S3.
+        Part of the names of the jobs and of the prefix in S3; the questions' own name if None.
 
     Raises
     ------
@@ -261,6 +261,7 @@ def start(
     """
     began = time.monotonic()
     _check(frame, questions)
+    name = name or questions.name
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         largest = PAYLOAD_MB[records] * 1024 * 1024

@@ -33,6 +33,10 @@ class Questions(Protocol):
     """What is asked of each row, and how an answer becomes columns."""
 
     @property
+    def name(self) -> str:
+        """What is asked, in a word of at most eight letters, so that a job's name has room."""
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The names of what `values` returns."""
 

@@ -14,10 +14,11 @@ from workshop_utils.display import card
 from workshop_utils.hosting import Serverless
 from workshop_utils.prices import PAGE, Price
 from workshop_utils.session import Session
+from workshop_utils.waits import WAITS
 
 ASSUMED = (
     "durations are assumptions until `make verify-aws` has measured them: a job 3 to 10 minutes, "
-    "its start included; an endpoint half an hour to three hours"
+    "its start included, unless its line says otherwise; an endpoint half an hour to three hours"
 )
 _JOB_MINUTES = (3.0, 10.0)
 _ENDPOINT_HOURS = (0.5, 3.0)
@@ -41,22 +42,35 @@ class Started:
         For people.
     requests
         About how many requests the lab sends to each endpoint.
+    machine
+        Whether an endpoint has a machine in any case, because the lab asks for one.
+    wait
+        Which of `waits.WAITS` says how long one of the jobs takes, if any does.
     """
 
     component: str
     count: tuple[int, int]
     what: str
     requests: int = 0
+    machine: bool = False
+    wait: str = ""
 
 
 LABS: dict[str, tuple[Started, ...]] = {
     "few-shot": (
-        Started("training", (4, 4), "the classifier with 8, 4 and 1 shots, and of four intents"),
-        Started("hosting", (2, 2), "the classifier and the language model", requests=60),
+        Started(
+            "training",
+            (4, 4),
+            "the classifier with 8, 4 and 1 shots, and of four intents",
+            wait="few-shot training",
+        ),
+        Started("hosting", (1, 1), "the classifier", requests=60),
+        Started("hosting", (1, 1), "the language model", requests=60, machine=True),
     ),
     "zero-shot": (
         Started("hosting", (1, 1), "the zero-shot model", requests=60),
-        Started("transform", (3, 3), "400 resolutions twice, and labels of one's own"),
+        Started("transform", (2, 2), "400 resolutions, asked in two ways", wait="zero-shot batch"),
+        Started("transform", (1, 1), "three texts with labels of their own"),
     ),
     "sentiment": (
         Started("processing", (4, 4), "prepare and evaluate, in two executions"),
@@ -109,7 +123,7 @@ class Estimate:
 
     @property
     def low(self) -> float:
-        """The sum in USD if all is quick and serverless."""
+        """The sum in USD if all is quick, and serverless where it can be."""
         return sum(item.low for item in self.items)
 
     @property
@@ -231,24 +245,32 @@ def _item(started: Started, region: str) -> Item | None:
         if dearer is not None:
             high = started.count[1] * dearer
             note = f"{instances.CPU}, or {instances.GPU} where the account may start one"
-    shortest, longest = (minutes / 60 for minutes in _JOB_MINUTES)
-    return Item(_named(started), low * shortest, high * longest, price, note)
+    shortest, longest = _minutes(started)
+    if longest > _JOB_MINUTES[1]:
+        note += f", {shortest:.0f} to {longest:.0f} minutes each"
+    return Item(_named(started), low * shortest / 60, high * longest / 60, price, note)
+
+
+def _minutes(started: Started) -> tuple[float, float]:
+    """Return how long one job takes, at the least and at the most."""
+    shortest, longest = _JOB_MINUTES
+    known = WAITS[started.wait].on_aws / 60 if started.wait else 0.0
+    return shortest, max(longest, known)
 
 
 def _endpoints(started: Started, price: Price, region: str) -> Item:
-    """Return the line of endpoints: between serverless ones and such with a machine."""
+    """Return the line of endpoints: between serverless ones, if they may be, and machines."""
     memory = Serverless().memory_mb / 1024
     second = prices.rate("serverless", region).roughly or 0.0
     used = [started.requests * seconds * memory * second for seconds in _REQUEST_SECONDS]
     machine = [hours * (price.roughly or 0.0) for hours in _ENDPOINT_HOURS]
+    low, high = machine
+    note = f"{instances.CPU}, never serverless"
+    if not started.machine:
+        low, high = min(used[0], low), max(used[1], high)
+        note = f"serverless at the least, {instances.CPU} at the most"
     fewest, most = started.count
-    return Item(
-        _named(started),
-        fewest * min(used[0], machine[0]),
-        most * max(used[1], machine[1]),
-        price,
-        f"serverless at the least, {instances.CPU} at the most",
-    )
+    return Item(_named(started), fewest * low, most * high, price, note)
 
 
 def _named(started: Started) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _KINDS = {"clear": "#4878d0", "mixed": "#ee854a", "ironic": "#956cb4"}
+# Before is the lighter one: bars of the two can be told apart in print, too.
 _BEFORE, _AFTER, _BAD, _GREY = "#9aa5b5", "#2a7d4f", "#b3261e", "#6b7280"
 _EDGES = np.linspace(0.5, 1.0, 21)
 # The 97.5th percentile of the normal distribution: a 95 % interval has this much on either side.
@@ -135,25 +136,27 @@ def threshold_trade_off(
     Parameters
     ----------
     models
-        By name: columns ``score`` and ``right``. The first is drawn in grey.
+        By name: columns ``score`` and ``right``. The first of two is drawn in grey and dashed.
     threshold
         The one in use, marked on each curve.
     """
     import matplotlib.pyplot as plt
 
     figure, panels = plt.subplots(1, 2, figsize=(9.5, 3.8), sharex=True, layout="constrained")
+    styles = ("--", "-") if len(models) > 1 else ("-",)
     titles = {
         "kept_accuracy": "what the model answers by itself",
         "accuracy": "all answers, if people are always right",
     }
     for axes, (column, title) in zip(panels, titles.items(), strict=True):
-        for (name, answered), colour in zip(models.items(), (_BEFORE, _AFTER), strict=False):
+        drawn = zip(models.items(), (_BEFORE, _AFTER), styles, strict=False)
+        for (name, answered), colour, style in drawn:
             curve = trade_off(answered["score"], answered["right"])
             # What is left at the end is a handful, and its accuracy luck.
             enough = curve["sent"] <= 1 - _FEWEST / max(len(answered), _FEWEST)
             if column == "kept_accuracy":
                 curve = curve[enough]
-            axes.plot(curve["sent"], curve[column], color=colour, linewidth=2, label=name)
+            axes.plot(curve["sent"], curve[column], style, color=colour, linewidth=2, label=name)
             if threshold is not None:
                 at = curve[curve["threshold"] >= threshold].head(1)
                 axes.plot(at["sent"], at[column], "o", color=colour, markersize=9)

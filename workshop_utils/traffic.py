@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import pandas as pd
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from workshop_utils.display import card
 from workshop_utils.endpoints import Endpoint
@@ -28,7 +28,8 @@ class TrafficReport:
     ----------
     frame
         One row for each request, in the order of their starts: ``at`` (seconds since the first),
-        ``milliseconds``, ``text``, ``label``, ``score``, and ``error``, empty where there was none.
+        ``milliseconds``, ``text``, ``label``, ``score``, and ``error``, empty where there was none:
+        what the service said, or the kind of any other exception and its words.
     """
 
     frame: pd.DataFrame
@@ -40,6 +41,8 @@ class TrafficReport:
 
     def _repr_html_(self) -> str:
         waited = self.frame["milliseconds"]
+        if self.frame.empty:
+            return card("Traffic", {"Requests": "none has come back yet"})
         return card(
             "Traffic",
             {
@@ -119,9 +122,10 @@ class Traffic:
         return self
 
     def join(self) -> None:
-        """Wait until it has ended."""
+        """Wait until it has ended; what was never started has."""
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -159,8 +163,10 @@ class _Asking:
             try:
                 [answer] = self.endpoint.predict([text])
                 label, score = str(answer["label"]), float(answer["score"])
-            except (BotoCoreError, ClientError) as error:
-                wrong = str(error)
+            except Exception as error:  # noqa: BLE001  (nobody would see what ends a thread)
+                # A service's own words name the operation and the code.
+                named = isinstance(error, ClientError)
+                wrong = str(error) if named else f"{type(error).__name__}: {error}"
             waited = (time.monotonic() - started) * 1000
             self.rows.append((started - self.began, waited, text, label, score, wrong))
             self.stopped.wait(self.pause)

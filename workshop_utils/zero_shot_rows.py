@@ -47,6 +47,11 @@ class Rows:
             object.__setattr__(self, "_fixed", task)
 
     @property
+    def name(self) -> str:
+        """``meaning`` where descriptions say what labels mean, ``labels`` where they are bare."""
+        return "meaning" if self.descriptions else "labels"
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """What `values` returns: the best label, its score, and the second best label."""
         return ("predicted", "score", "runner_up")

@@ -1,5 +1,6 @@
 """What a lab has started on its local SageMaker, to compare with what its estimate declares."""
 
+from collections import Counter
 from pathlib import Path
 
 import boto3
@@ -42,7 +43,9 @@ def check_estimate(lab: str, counts: dict[str, int]) -> None:
 
     A cell that is run again may start its job again, or find what it started before.
     """
-    declared = {one.component: one.count[1] for one in costs.LABS[lab]}
+    declared: Counter[str] = Counter()
+    for one in costs.LABS[lab]:
+        declared[one.component] += one.count[1]
     declared.pop("review", None)
     assert {kind for kind, count in counts.items() if count} == declared.keys()
     for kind, count in declared.items():

@@ -43,6 +43,7 @@ BROKEN = "def model_fn(folder):\n    raise RuntimeError('the model is broken')\n
 class Shouted:
     """Asks for a text in capitals."""
 
+    name = "shouted"
     columns = ("said", "length")
     reads = ("text",)
 
@@ -90,6 +91,8 @@ def test_every_row_comes_back_in_its_place(
     assert result.failures.empty
     assert "[Completed] 5 of 5 rows" in capsys.readouterr().out
     [job] = jobs_of(ws, result.jobs)
+    # The room's board tells by it what was asked.
+    assert "-parts-shouted-" in job["TransformJobName"]
     assert job["BatchStrategy"] == "MultiRecord"
     tags = ws.client("sagemaker").list_tags(ResourceArn=job["TransformJobArn"])["Tags"]
     assert {"Key": "workshop", "Value": "nlp-workshop"} in tags

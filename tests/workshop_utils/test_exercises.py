@@ -47,7 +47,10 @@ def test_whoever_has_not_passed_gets_a_hint() -> None:
     ("questions", "scores", "said"),
     [
         (["my pin is blocked"], [0.9], "It names its matter"),
-        (["my pin is blocked", "what"], [0.9, 0.1], "Write three words"),
+        (["my pin is blocked", "what"], [0.9, 0.1], "“my pin is blocked” gets pin_blocked"),
+        (["what", "help"], [0.9, 0.1], "“help” gets pin_blocked with a score of 0.10, but it is"),
+        (["what", "help"], [0.9, 0.1], "Write three words"),
+        (["my pin is blocked", "it is all wrong"], [0.9], "There are 2 questions and 1 answers"),
         ("my pin is blocked", [0.9], "Make it a list"),
         ([], [], "Make it a list"),
         (None, [], "Make it a list"),
@@ -67,6 +70,13 @@ def test_one_question_that_leaves_the_classifier_unsure_is_enough() -> None:
     verdict = exercises.check_vague(["my pin is blocked", "it is all wrong again"], best)
     assert verdict.passed
     assert verdict.figure == 0.2
+
+
+def test_a_word_that_is_no_question_does_not_stand_in_the_way_of_one() -> None:
+    best = [{"label": "pin_blocked", "score": 0.1}, {"label": "change_pin", "score": 0.3}]
+    verdict = exercises.check_vague(["help", "something is wrong, please help me"], best)
+    assert verdict.passed
+    assert verdict.figure == 0.3
 
 
 @pytest.mark.parametrize(
@@ -121,6 +131,17 @@ def test_the_best_eight_pass_and_the_worst_eight_do_not(
     assert 1 <= sum(verdict.passed for verdict in verdicts) <= 8
 
 
+def test_eight_examples_without_an_error_pass_where_random_ones_have_none_either() -> None:
+    texts = {"a": "where is my card {}", "b": "an exchange rate of {} euro"}
+    rows = [(texts[label].format(number), label) for label in texts for number in range(6)]
+    shelf = pd.DataFrame(rows, columns=["text", "label"])
+    picked = [0, 1, 2, 3, 6, 7, 8, 9]
+    verdict = exercises.check_eight_examples(picked, shelf, shelf, encode, draws=10)
+    assert verdict.passed
+    assert verdict.figure == 1
+    assert "better than 50% of them" in str(verdict)
+
+
 def test_two_examples_that_say_the_same_are_named() -> None:
     rows = [("where is my card", "a"), ("Where is my card?", "a")]
     rows += [("my post is late", "a"), ("when will it come", "a")]
@@ -142,6 +163,10 @@ def test_a_rule_for_strangers_is_judged_on_both_kinds() -> None:
     assert exercises.check_none_of_ours(asked["ours"], asked).passed
     for wrong, said in ((0.5, "column of True and False"), ([1.0] * len(asked), "float64")):
         assert said in str(exercises.check_none_of_ours(wrong, asked))
+    # A cell calls the table so.
+    assert "for each row of `mixed`" in exercises.check_none_of_ours([True], asked).hint
+    ragged = exercises.check_none_of_ours([[True, False], [True]], asked)
+    assert "lists, of several lengths" in str(ragged)
 
 
 def _answers(*best: str) -> list[Answer]:
@@ -160,6 +185,10 @@ def test_three_labels_have_to_fit_their_texts_in_few_words() -> None:
     assert verdict.figure == 1
     assert "gets 'hardware' rather than 'billing'" in verdict.hint
     copied = ["it does not turn on", "billing", "opening hours"]
+    assert "taken from the text" in str(exercises.check_three_labels(copied, _answers(*labels)))
+    blank = [f"{label} " for label in labels]
+    assert exercises.check_three_labels(blank, _answers(*labels)).passed
+    copied = ["it does not turn on ", "billing", "opening hours"]
     assert "taken from the text" in str(exercises.check_three_labels(copied, _answers(*labels)))
     assert "Write 3 labels" in str(exercises.check_three_labels(["one"], _answers(*labels)))
 
@@ -184,6 +213,37 @@ def test_a_rescued_label_is_found_more_often_at_no_cost_to_others(before: pd.Dat
     assert (
         "says nothing about Humor" in exercises.check_descriptions({}, "Humor", before, before).hint
     )
+
+
+def test_the_others_may_lose_one_in_twenty_and_fewer_than_twenty_none(before: pd.DataFrame) -> None:
+    words = {"Humor": "a joke", "Finance": "money"}
+
+    def judged(times: int, lost: int) -> exercises.Verdict:
+        """Return the verdict on so many rows of Finance, of which some are taken for Travel."""
+        finance = pd.concat([before[10:]] * times, ignore_index=True)
+        given = ["Travel"] * lost + ["Finance"] * (len(finance) - lost)
+        first = pd.concat([before[:10], finance], ignore_index=True)
+        second = first.assign(predicted=["Humor"] * 10 + given)
+        return exercises.check_descriptions(words, "Humor", first, second)
+
+    alone = judged(times=1, lost=1)
+    assert not alone.passed
+    assert alone.figure == 1
+    assert "Of the 10 other rows 9 are right, 10 with bare names" in alone.reached
+    assert "the bar is 0.82, and no other row may be lost" in alone.reached
+    assert "1 of Finance are taken for Travel" in alone.hint
+    assert judged(times=2, lost=1).passed
+    many = judged(times=2, lost=2)
+    assert "no more than 0.05 of the others may be lost" in many.reached
+    assert not many.passed
+
+
+def test_a_label_that_its_name_explains_well_can_be_rescued_no_further_than_whole() -> None:
+    labels = ["Humor"] * 10 + ["Finance"] * 10
+    before = pd.DataFrame({"text": [f"text {n}" for n in range(20)], "label": labels})
+    before["predicted"] = ["Finance", *labels[1:]]
+    whole = before.assign(predicted=labels)
+    assert exercises.check_descriptions({"Humor": "a joke"}, "Humor", before, whole).passed
 
 
 def test_descriptions_of_labels_that_do_not_exist_or_are_copied_are_named(

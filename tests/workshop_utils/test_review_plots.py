@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 from workshop_utils import review_plots
 
@@ -53,6 +54,29 @@ def test_the_threshold_is_marked_on_every_curve(answered: pd.DataFrame) -> None:
     figure = review_plots.threshold_trade_off({"a": answered, "b": answered}, 0.9)
     for axes in figure.axes:
         assert sum(line.get_marker() == "o" for line in axes.lines) >= 2
+
+
+def _lightness(colour: Any) -> float:
+    """Return how light a colour is in print, by the weights of ITU-R BT.601."""
+    return float(np.dot(to_rgb(colour), (0.299, 0.587, 0.114)))
+
+
+def test_before_and_after_can_be_told_apart_without_colour(answered: pd.DataFrame) -> None:
+    figure = review_plots.threshold_trade_off({"before": answered, "after": answered}, 0.9)
+    for axes in figure.axes:
+        curves = [line for line in axes.lines if line.get_marker() != "o"]
+        assert [line.get_linestyle() for line in curves] == ["--", "-"]
+    [alone] = review_plots.threshold_trade_off({"it": answered}).axes[0].lines
+    assert alone.get_linestyle() == "-"
+    right = pd.DataFrame({"before": answered["right"], "after": answered["right"]})
+    for figure in (
+        review_plots.accuracies({"all": right}),
+        review_plots.before_and_after(answered, answered, 0.9),
+    ):
+        bars = figure.axes[0].patches
+        assert _lightness(bars[0].get_facecolor()[:3]) - 0.2 > _lightness(
+            bars[-1].get_facecolor()[:3]
+        )
 
 
 def test_calibration_has_a_dot_for_each_bin(answered: pd.DataFrame) -> None:

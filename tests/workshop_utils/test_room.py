@@ -302,6 +302,23 @@ def test_a_terminal_keeps_one_table_that_fits_and_leaves_the_last_one(
     assert shown.endswith("2026-11-29 12:00 UTC\n")
 
 
+def test_what_a_job_or_an_account_says_does_not_steer_the_terminal() -> None:
+    red, window, back = "\x1b[31mred\x1b[0m", "\x1b]0;mine\x07", "\x9b2J\u202e"
+    names = [f"seat {red}", "Zoë’s — 座席"]
+    failed = Row(Account("1" * 12, names[0]), failed=f"Access{window}Denied:\nno\u00a0role{back}")
+    broken = Row(
+        Account("2" * 12, names[1]),
+        error=f"training job x: {red}",
+        error_at=NOW,
+        problems=(f"ListModels{back}",),
+    )
+    lines = Board((failed, broken), NOW).lines()
+    assert all(line.isprintable() for line in lines), lines
+    assert "seat [31mred[0m" in lines[2]
+    assert "Access]0;mineDenied: no role2J" in lines[2]
+    assert names[1] in lines[3]
+
+
 def test_a_row_says_how_long_somebody_is_there_and_what_failed_when() -> None:
     place = rows(7)[0].place
     error = Row(

@@ -9,6 +9,7 @@ import pytest
 
 from workshop_utils.room.events import Event, Kind
 from workshop_utils.room.sections import LABS, Lab, place
+from workshop_utils.zero_shot_rows import Rows
 
 BEGAN = datetime(2026, 11, 29, 9, tzinfo=UTC)
 
@@ -19,6 +20,16 @@ def event(
     began = BEGAN + timedelta(minutes=minute if since is None else since)
     at = BEGAN + timedelta(minutes=minute)
     return Event(kind, name, f"arn:{kind}/{name}", lab, status, began, at)
+
+
+def batch(number: int, rows: Rows) -> str:
+    """Return the name of a transform job, as `batch.start` and `Session.name` make it."""
+    return f"nlp-workshop-{number}-parts-{rows.name}-261129-090000-c0ffee"
+
+
+BARE = Rows(["Finance", "Humor"])
+OWN = Rows("choices")
+DESCRIBED = Rows(["Finance", "Humor"], descriptions={"Humor": "a joke"})
 
 
 @pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.name)
@@ -42,9 +53,18 @@ ZERO_SHOT = [
     (event("model", "", 1, "zero-shot"), 4),
     (event("endpoint", "Creating", 2, "zero-shot"), 4),
     (event("endpoint", "InService", 5, "zero-shot", since=2), 5),
-    (event("transform job", "InProgress", 9, "zero-shot", "file"), 6),
-    (event("transform job", "Completed", 12, "zero-shot", "own"), 6),
-    (event("transform job", "InProgress", 15, "zero-shot", "better"), 7),
+    (event("transform job", "InProgress", 9, "zero-shot", batch(1, BARE)), 6),
+    (event("transform job", "Completed", 11, "zero-shot", batch(1, BARE), since=9), 6),
+    (event("transform job", "InProgress", 15, "zero-shot", batch(3, DESCRIBED)), 7),
+    (event("transform job", "Completed", 17, "zero-shot", batch(3, DESCRIBED), since=15), 7),
+    (event("endpoint", "Creating", 20, "zero-shot", "nlp-workshop-gpt-neo"), 8),
+]
+# Who does not skip section 6's cell with labels of its own has a job more.
+ALL_OF_ZERO_SHOT = [
+    *ZERO_SHOT[:5],
+    (event("transform job", "InProgress", 12, "zero-shot", batch(2, OWN)), 6),
+    (event("transform job", "Completed", 14, "zero-shot", batch(2, OWN), since=12), 6),
+    *ZERO_SHOT[5:],
 ]
 SENTIMENT = [
     (event("pipeline", "", 1, "sentiment"), 3),
@@ -54,6 +74,7 @@ SENTIMENT = [
     (event("endpoint", "Creating", 10, "sentiment"), 6),
     (event("endpoint", "InService", 13, "sentiment", since=10), 7),
     (event("human loop", "InProgress", 15, "sentiment"), 8),
+    (event("flow definition", "Active", 18, "sentiment", "of one person"), 8),
     (event("pipeline execution", "Executing", 20, "sentiment", "two"), 9),
     (event("endpoint", "Updating", 25, "sentiment", since=10), 9),
     (event("endpoint", "InService", 27, "sentiment", since=10), 10),
@@ -61,7 +82,9 @@ SENTIMENT = [
 
 
 @pytest.mark.parametrize(
-    ("number", "story"), [(1, FEW_SHOT), (2, ZERO_SHOT), (3, SENTIMENT)], ids=["1", "2", "3"]
+    ("number", "story"),
+    [(1, FEW_SHOT), (2, ZERO_SHOT), (2, ALL_OF_ZERO_SHOT), (3, SENTIMENT)],
+    ids=["1", "2, core path", "2, all cells", "3"],
 )
 def test_a_lab_is_followed_section_by_section(number: int, story: list[tuple[Event, int]]) -> None:
     seen: dict[str, Event] = {}
@@ -72,6 +95,14 @@ def test_a_lab_is_followed_section_by_section(number: int, story: list[tuple[Eve
         assert found is not None
         assert (found.lab, found.section, found.since) == (number, section, last.at)
         assert found.doing == f"{last.kind} {last.status or 'made'}"
+
+
+def test_a_review_that_is_set_up_anew_before_anybody_is_asked_is_section_4_still() -> None:
+    first = event("flow definition", "Active", 4, "sentiment", "of three people")
+    second = event("flow definition", "Active", 6, "sentiment", "of two people")
+    found = place([first, second])
+    assert found is not None
+    assert (found.section, found.since) == (4, second.at)
 
 
 def test_who_has_gone_on_to_another_lab_is_there() -> None:

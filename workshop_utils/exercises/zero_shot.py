@@ -3,6 +3,7 @@
 They judge what an attendee made from tables and answers; they must not ask an endpoint anything.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -37,13 +38,15 @@ def check_three_labels(labels: object, answers: Sequence[Answer]) -> Verdict:
     """
     if isinstance(labels, str) or not isinstance(labels, Sequence) or len(labels) != len(answers):
         raise Unsolved(f"LABELS is {labels!r}.", f"Write {len(answers)} labels, one for each text.")
-    for label, answer in zip(labels, answers, strict=True):
-        if len(str(label).split()) > _LONGEST_LABEL or str(label) in answer.text:
+    # A task sends its labels without the blanks around them, and so they come back.
+    names = [str(label).strip() for label in labels]
+    for label, answer in zip(names, answers, strict=True):
+        if len(label.split()) > _LONGEST_LABEL or label in answer.text:
             raise Unsolved(
                 f"The label {label!r} is a sentence, or taken from the text.",
                 f"At most {_LONGEST_LABEL} words of your own, which fit other such texts as well.",
             )
-    right = [answer.label == label for label, answer in zip(labels, answers, strict=True)]
+    right = [answer.label == label for label, answer in zip(names, answers, strict=True)]
     figure = sum(right)
     reached = f"{figure} of {len(answers)} texts get the label that was written for them"
     if all(right):
@@ -52,7 +55,7 @@ def check_three_labels(labels: object, answers: Sequence[Answer]) -> Verdict:
     place = right.index(False)
     raise Unsolved(
         f"{reached}.",
-        f"“{answers[place].text}” gets {answers[place].label!r} rather than {labels[place]!r}. "
+        f"“{answers[place].text}” gets {answers[place].label!r} rather than {names[place]!r}. "
         "Which words would a colleague write on the folder for it? Say those.",
         figure,
     )
@@ -79,7 +82,7 @@ def check_descriptions(
     Verdict
         The figure is the F1 of the rescued label: a description that draws everything to it helps
         its recall and costs its precision. Passed with 0.15 more than the bare name has, if the
-        accuracy of the other rows loses no more than 0.05.
+        accuracy of the other rows loses no more than 0.05; of fewer than twenty, none at all.
     """
     if not isinstance(descriptions, Mapping):
         raise Unsolved(f"MINE is {descriptions!r}.", "Make it {label: description}.")
@@ -94,17 +97,24 @@ def check_descriptions(
                 "Say what all of its texts have in common.",
             )
     bare, figure = _f1(before, rescued), _f1(after, rescued)
+    bar = min(bare + _RESCUED, 1.0)
     others = before["label"] != rescued
-    was = float((before["predicted"] == before["label"])[others].mean())
-    now = float((after["predicted"] == after["label"])[others].mean())
+    was = int((before["predicted"] == before["label"])[others].sum())
+    now = int((after["predicted"] == after["label"])[others].sum())
+    number = int(others.sum())
     reached = (
-        f"{rescued} has an F1 of {figure:.2f}; its bare name had {bare:.2f}. Of the other rows "
-        f"{now:.0%} are right, {was:.0%} with bare names"
+        f"{rescued} has an F1 of {figure:.2f}; its bare name had {bare:.2f}. Of the {number} other "
+        f"rows {now} are right, {was} with bare names"
     )
-    if figure >= bare + _RESCUED and now >= was - _LOSS:
+    if figure >= bar and was - now <= _LOSS * number:
         return Verdict(True, figure, f"{reached}.")
+    loss = (
+        "no other row may be lost"
+        if _LOSS * number < 1
+        else f"no more than {_LOSS:g} of the others may be lost"
+    )
     raise Unsolved(
-        f"{reached}; the bar is {bare + _RESCUED:.2f}, without loss to the others.",
+        f"{reached}; the bar is {bar:.2f}, and {loss}.",
         _better_words(after, rescued, descriptions),
         figure,
     )
@@ -180,6 +190,15 @@ def _better_words(after: pd.DataFrame, rescued: str, descriptions: Mapping[str, 
         return f"MINE says nothing about {rescued} yet: describe how its texts sound."
     missed = after[(after["label"] == rescued) & (after["predicted"] != rescued)]
     drawn = after[(after["label"] != rescued) & (after["predicted"] == rescued)]
+    if missed.empty and drawn.empty:
+        lost = after[(after["label"] != rescued) & (after["predicted"] != after["label"])]
+        pairs = Counter(zip(lost["label"], lost["predicted"], strict=True))
+        [((label, taken), count)] = pairs.most_common(1)
+        return (
+            f"All of its texts are found, and the others are mixed up among themselves: {count} "
+            f"of {label} are taken for {taken}. Leave out what you say of those two, or say it "
+            "more narrowly."
+        )
     if len(missed) >= len(drawn):
         rival = missed["predicted"].mode().iloc[0]
         return (

@@ -171,7 +171,7 @@ class Board:
         cost = "?" if row.usd_per_hour is None else f"{row.usd_per_hour:.2f}"
         return {
             "account": row.account.number,
-            "name": row.account.name,
+            "name": _printable(row.account.name),
             "lab": "" if place is None else str(place.lab),
             "section": "" if place is None or place.section is None else str(place.section),
             "since": "" if place is None else age(self.now - place.since),
@@ -179,7 +179,7 @@ class Board:
             "endp": _number(row.endpoints),
             "runs": _number(row.executions),
             "USD/h": cost + (" + ?" if row.unpriced else ""),
-            "note": _shortened(self._note(row)),
+            "note": _shortened(_printable(self._note(row))),
         }
 
     def _note(self, row: Row) -> str:
@@ -197,6 +197,14 @@ class Board:
 
 def _number(count: int | None) -> str:
     return "?" if count is None else str(count)
+
+
+def _printable(text: str) -> str:
+    """Return a text in one line, without what would steer the terminal it is shown in.
+
+    What jobs and accounts say is anybody's.
+    """
+    return "".join(filter(str.isprintable, " ".join(text.split())))
 
 
 def _shortened(text: str) -> str:
