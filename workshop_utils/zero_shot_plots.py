@@ -110,10 +110,11 @@ def label_growth(results: ZeroShotResults) -> "Figure":
 
     figure, panels = plt.subplots(1, 3, figsize=(11, 4), layout="constrained")
     levels = results.growth()
+    levels["dollars"] *= 1000
     columns = [
         ("accuracy", "accuracy"),
         ("p50_ms", "median of one request, ms"),
-        ("dollars", "US dollars for 1,000 texts"),
+        ("dollars", "US dollars for a million texts"),
     ]
     ticks = sorted(set(levels["labels"]))
     for axes, (column, title) in zip(panels, columns, strict=True):

@@ -76,7 +76,7 @@ class ZeroShotResults:
                     for value in levels["accuracy"]
                 ],
                 "median, ms": [f"{value:,.0f}" for value in levels["p50_ms"]],
-                "USD for 1,000 texts": [f"{value:.4f}" for value in levels["dollars"]],
+                "USD for a million texts": [f"{1000 * value:,.2f}" for value in levels["dollars"]],
             }
         )
 
