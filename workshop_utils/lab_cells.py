@@ -8,11 +8,11 @@ import re
 import symtable
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
+from workshop_utils import notebooks
+
 # These read everything before they bind anything; a loop, for instance, reads what it has bound.
 _AT_ONCE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)
 _SECTION = re.compile(r"^## (\d+)\. (.+)$", re.MULTILINE)
@@ -156,13 +156,10 @@ def read(lab: int) -> LabCells:
     Raises
     ------
     FileNotFoundError
-        When there is no such notebook beside this package.
+        When there is no such lab, or its notebook is not beside this package.
     """
-    found = sorted(ROOT.glob(f"lab{lab}_*.ipynb"))
-    if not found:
-        raise FileNotFoundError(f"There is no notebook lab{lab}_*.ipynb in {ROOT}.")
     # nbformat says nothing about its types.
-    notebook = nbformat.read(found[0], as_version=4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(notebooks.path(lab), as_version=4)  # type: ignore[no-untyped-call]
     sections: dict[int, str] = {}
     cells = []
     number = 0

@@ -14,6 +14,8 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
+from workshop_utils.notebooks import NOTEBOOKS
+
 LABS = Path("docs", "labs")
 # One red pixel.
 PIXEL = (
@@ -92,6 +94,10 @@ def folder(tool: ModuleType, tmp_path: Path) -> Path:
     target = root / "docs" / "labs"
     tool.write(pages.book(labs, target, root, "today"), target)
     return target
+
+
+def test_its_labs_are_all_of_them(tool: ModuleType) -> None:
+    assert [path.name for path in tool.NOTEBOOKS] == list(NOTEBOOKS.values())
 
 
 def test_a_page_shows_what_a_cell_printed_and_drew(folder: Path) -> None:

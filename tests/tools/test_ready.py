@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+from workshop_utils.notebooks import NOTEBOOKS
+
 # TEST-NET-1 (RFC 5737): nobody's address, so that a network that is on would let it time out.
 REACH = """
 import errno, socket
@@ -59,6 +61,10 @@ def test_what_is_missing_is_told_with_its_remedy(
     assert said[0] == f"  a model ... 2.5 MB in {tmp_path}"
     assert said[1] == "  another ... not here, and not needed: run `make env`."
     assert said[2] == "  data ... MISSING: run `make env`."
+
+
+def test_its_labs_are_all_of_them(ready: ModuleType) -> None:
+    assert ready.NOTEBOOKS == NOTEBOOKS
 
 
 @pytest.fixture
