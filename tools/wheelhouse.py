@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from _steps import ROOT, SetupError, StepRunner
-from _wheel_folder import WheelFolder, WheelFolderError, purpose_here
+from _wheel_folder import ABOUT_NAME, SUMS_NAME, WheelFolder, WheelFolderError, purpose_here
 from environment import locked, pinned_torch
 
 README = """\
@@ -84,6 +84,7 @@ def explained(message: str, folder: Path) -> str:
 
 def fill(folder: WheelFolder, constraints: Path, extra: str, lock: int) -> None:
     """Fetch what is missing and take away what does not belong there."""
+    refuse_foreign(folder.path)
     purpose = purpose_here(constraints, extra)
     try:
         folder.check(purpose)
@@ -120,6 +121,17 @@ def fill(folder: WheelFolder, constraints: Path, extra: str, lock: int) -> None:
     folder.seal(purpose)
     runner.log.unlink()
     print(f"{folder.path} is complete: {summary(folder)}.")
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Refuse a folder of somebody else's: its wheels and its README.txt would go."""
+    known = (ABOUT_NAME, SUMS_NAME, _LOG_NAME)
+    there = sorted(path.name for path in folder.iterdir())
+    if there and not any(name in there for name in known):
+        raise SetupError(
+            f"{folder} holds something else ({', '.join(there[:3])}{' …' if there[3:] else ''}): "
+            "name a new or an empty folder (make wheelhouse TO=FOLDER)."
+        )
 
 
 def fetched_torch(

@@ -98,6 +98,19 @@ def test_a_wheel_that_cannot_be_had_is_told(checkout: Checkout) -> None:
     assert not (checkout.folder / "wheelhouse" / "wheelhouse.json").exists()
 
 
+def test_a_folder_that_holds_something_else_is_left_as_it_is(checkout: Checkout) -> None:
+    folder = checkout.folder / "wheelhouse"
+    folder.mkdir()
+    write_wheel(folder, "precious", "1.0")
+    (folder / "README.txt").write_text("mine", encoding="utf-8")
+    code, said = fill(checkout)
+    assert code == 1
+    assert f"{folder} holds something else (README.txt, precious-1.0-py3-none-any.whl): " in said
+    assert "make wheelhouse TO=FOLDER" in said
+    assert len(list(folder.iterdir())) == 2
+    assert (folder / "README.txt").read_text(encoding="utf-8") == "mine"
+
+
 # What is wrong with a folder, told before anything is installed from it: these need no pip.
 
 
