@@ -121,15 +121,31 @@ def test_links_lead_from_page_to_page_and_into_the_repository(folder: Path) -> N
 
 
 def test_what_an_earlier_book_had_goes(tool: ModuleType, folder: Path) -> None:
-    (folder / "lab0.html").touch()
-    (folder / "pictures" / "old.png").touch()
-    (folder / "notes.txt").touch()
+    (folder / "lab0.html").write_bytes((folder / "lab1_few_shot_learning.html").read_bytes())
+    (folder / "pictures" / "lab0_3_1.png").touch()
+    own = ["notes.txt", "talk.html", "team.png"]
+    for name in own:
+        (folder / ("pictures" if name.endswith(".png") else ".") / name).touch()
     pages = importlib.import_module("_book_pages")
     tool.write(pages.Book({"index.html": b"new"}), folder)
-    assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [
-        "index.html",
-        "notes.txt",
-    ]
+    there = sorted(path.name for path in folder.rglob("*") if path.is_file())
+    assert there == ["index.html", *own]
+
+
+def test_a_folder_that_holds_something_else_is_left_as_it_is(
+    tool: ModuleType, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tool.may_write(folder)
+    assert tool.may_write(tmp_path / "new")
+    (tmp_path / "site").mkdir()
+    assert tool.may_write(tmp_path / "site")
+    # With a page that another tool made, as docs/ has one.
+    page = (folder / "index.html").read_bytes()
+    (tmp_path / "site" / "slides.html").write_bytes(page)
+    for other in (tmp_path / "site", tmp_path / "site" / "slides.html"):
+        assert tool.main(["--to", str(other)]) == 1
+        assert f"{other} holds something else" in capsys.readouterr().err
+    assert (tmp_path / "site" / "slides.html").read_bytes() == page
 
 
 @pytest.mark.slow
