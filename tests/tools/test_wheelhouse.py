@@ -3,6 +3,7 @@
 The project is the tiny one of checkout_support, whose "index" is a folder that is taken away.
 """
 
+import json
 import re
 import shutil
 import signal
@@ -87,6 +88,40 @@ def test_a_killed_run_goes_on_and_other_versions_take_the_old_ones_place(
     code, said = fill(checkout)
     assert code == 0, said
     assert wheel.read_bytes() == whole
+
+
+@pytest.mark.slow
+def test_torch_of_another_index_or_python_is_fetched_anew(checkout: Checkout) -> None:
+    folder = checkout.folder / "wheelhouse"
+    fetching = "Fetching torch==9.0 ..."
+
+    def torch() -> list[str]:
+        return [wheel.name for wheel in folder.glob("torch-*.whl")]
+
+    code, said = fill(checkout)
+    assert code == 0, said
+    next(checkout.wheels.glob("torch-*.whl")).unlink()
+    write_wheel(checkout.wheels, "torch", "9.0+cpu")
+    code, said = fill(checkout, TORCH_INDEX="https://me:secret@wheels.example/cpu")
+    assert code == 0, said
+    assert fetching in said
+    assert torch() == ["torch-9.0+cpu-py3-none-any.whl"]
+    assert "secret" not in (folder / "torch.json").read_text(encoding="utf-8")
+
+    # The same again, and whatever there is, are complete.
+    for index in ("https://me:secret@wheels.example/cpu", ""):
+        code, said = fill(checkout, TORCH_INDEX=index)
+        assert (code, fetching in said) == (0, False), said
+
+    # As a run on another Python that was interrupted left it.
+    (folder / "wheelhouse.json").unlink()
+    of = json.loads((folder / "torch.json").read_text(encoding="utf-8"))
+    (folder / "torch.json").write_text(json.dumps(of | {"python": "3.9"}), encoding="utf-8")
+    (folder / "torch-9.0+cpu-py3-none-any.whl").rename(folder / "torch-9.0-cp39-cp39-linux.whl")
+    code, said = fill(checkout)
+    assert code == 0, said
+    assert fetching in said
+    assert torch() == ["torch-9.0+cpu-py3-none-any.whl"]
 
 
 @pytest.mark.slow
