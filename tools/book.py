@@ -27,8 +27,8 @@ from pathlib import Path
 
 import nbformat
 from _book_pages import PICTURE, Book, Lab, book, digest, made_of
+from _notebook_run import FAILURES
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,8 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in NOTEBOOKS:
         try:
             executed = kept(path) or keep(path, run(path))
-        except CellExecutionError as error:
-            print(f"{path.name}: a cell failed, so nothing is written.\n{error}", file=sys.stderr)
+        except FAILURES as error:
+            kind = type(error).__name__
+            print(
+                f"{path.name}: a cell failed, so nothing is written.\n{kind}: {error}",
+                file=sys.stderr,
+            )
             return 1
         labs.append(Lab(path, executed))
     made = f"on {datetime.now(UTC):%d %B %Y}, on {os.cpu_count()} cores, {platform.system()}"

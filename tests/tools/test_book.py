@@ -167,6 +167,25 @@ def test_a_notebook_runs_and_no_path_of_this_machine_is_shown(
     )
 
 
+@pytest.mark.slow
+def test_a_kernel_that_dies_is_a_cell_that_failed(
+    tool: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell("import os\nos._exit(1)")]
+    path = tmp_path / "lab.ipynb"
+    nbformat.write(notebook, path)
+    monkeypatch.setattr(tool, "NOTEBOOKS", (path,))
+    monkeypatch.setattr(tool, "KEPT", tmp_path / "kept")
+    assert tool.main(["--to", str(tmp_path / "labs")]) == 1
+    said = capsys.readouterr().err
+    assert "lab.ipynb: a cell failed, so nothing is written.\nDeadKernelError: Kernel died" in said
+    assert not (tmp_path / "labs").exists()
+
+
 def test_the_pages_in_the_repository_are_of_its_notebooks(
     tool: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
