@@ -193,8 +193,14 @@ def _put(endpoint: Endpoint, part: str, marks: list[dict[str, str]], *, new: boo
 
 
 def _check(endpoint: Endpoint, part: str, status: str | None) -> None:
-    client = endpoint.session.client("sagemaker")
-    state = client.describe_endpoint(EndpointName=endpoint.name)
+    state = endpoint.describe()
+    if state is None:
+        # Its configurations and models would stay.
+        withdraw(endpoint)
+        raise EndpointFailed(
+            f"There is no endpoint {endpoint.name} any more: it was deleted. `deployments.start` "
+            "makes it anew."
+        )
     if status == "InService" and state["EndpointConfigName"] == part:
         return
     reason = state.get("FailureReason", "no reason given")

@@ -118,6 +118,22 @@ def test_a_version_that_does_not_come_up_leaves_the_old_one_serving(
     assert deployments.served_version(endpoint) == good.arn
 
 
+def test_an_endpoint_that_was_deleted_meanwhile_is_told_and_leaves_nothing(
+    ws: Session, group: str
+) -> None:
+    assert group == GROUP
+    version = _register(ws, 1).decide("Approved", "")
+    deployment = deployments.start(version, "deployed")
+    deployment.wait()
+    deployment.endpoint.withdraw()
+    with pytest.raises(EndpointFailed, match="no endpoint nlp-workshop-deployed any more"):
+        deployment.wait()
+    client = ws.client("sagemaker")
+    names = {"NameContains": "nlp-workshop-deployed"}
+    assert not client.list_endpoint_configs(**names)["EndpointConfigs"]
+    assert not client.list_models(**names)["Models"]
+
+
 def test_a_first_version_comes_up_while_nobody_waits(
     ws: Session, group: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
