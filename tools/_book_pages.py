@@ -22,6 +22,8 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExtractOutputPr
 from nbformat import NotebookNode
 from pygments.formatters.html import HtmlFormatter
 
+# What pictures of pages are called: the lab, the cell's number, the output's.
+PICTURE = re.compile(r"lab\d+_\d+_\d+\.\w+")
 _FRAME = Path(__file__).with_name("book_page.html")
 _SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 _DIGEST = re.compile(r'<meta name="made-of" content="([0-9a-f]{64})">')

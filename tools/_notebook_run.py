@@ -14,8 +14,10 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+# How a cell fails: it raises, it takes too long, or the kernel is gone (for want of memory, say).
+FAILURES = (CellExecutionError, CellTimeoutError, DeadKernelError)
 _CELL_SECONDS = 3 * 3600
 _TOLD = 600
 
@@ -39,12 +41,19 @@ def main(path: Path, without: Collection[str] = ()) -> int:
                 continue
             try:
                 client.execute_cell(cell, number)
-            except CellExecutionError as error:
+            except FAILURES as error:
                 _tell(section=section, seconds=time.monotonic() - began)
-                _tell(failed=str(cell.get("id", number)), why=f"{error.ename}: {error.evalue}")
+                _tell(failed=str(cell.get("id", number)), why=_reason(error))
                 return 1
     _tell(section=section, seconds=time.monotonic() - began)
     return 0
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, CellExecutionError):
+        return f"{error.ename}: {error.evalue}"
+    first = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {first}"
 
 
 def _tell(**line: str | float) -> None:

@@ -26,9 +26,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
-from _book_pages import Book, Lab, book, digest, made_of
+from _book_pages import PICTURE, Book, Lab, book, digest, made_of
+from _notebook_run import FAILURES
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,16 +54,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.check:
         return _check(options.to)
+    folder = options.to.resolve()
+    if not may_write(folder):
+        print(
+            f"{folder} holds something else than the labs' pages: name a new or an empty folder "
+            "(--to FOLDER).",
+            file=sys.stderr,
+        )
+        return 1
     labs = []
     for path in NOTEBOOKS:
         try:
             executed = kept(path) or keep(path, run(path))
-        except CellExecutionError as error:
-            print(f"{path.name}: a cell failed, so nothing is written.\n{error}", file=sys.stderr)
+        except FAILURES as error:
+            kind = type(error).__name__
+            print(
+                f"{path.name}: a cell failed, so nothing is written.\n{kind}: {error}",
+                file=sys.stderr,
+            )
             return 1
         labs.append(Lab(path, executed))
     made = f"on {datetime.now(UTC):%d %B %Y}, on {os.cpu_count()} cores, {platform.system()}"
-    folder = options.to.resolve()
     write(book(labs, folder, ROOT, made), folder)
     shutil.rmtree(KEPT)
     print(f"{folder / 'index.html'}")
@@ -148,13 +159,32 @@ def _replaced(text: str, instead: dict[str, str]) -> str:
     return _CODE.sub("#code=…", text)
 
 
+def may_write(folder: Path) -> bool:
+    """Tell whether a folder is new or empty, or has a book in it."""
+    if not folder.exists():
+        return True
+    if not folder.is_dir():
+        return False
+    return not any(folder.iterdir()) or any(
+        _is_page(folder / f"{path.stem}.html") for path in NOTEBOOKS
+    )
+
+
+def _is_page(path: Path) -> bool:
+    return (
+        path.is_file() and made_of(path.read_text(encoding="utf-8", errors="replace")) is not None
+    )
+
+
 def write(made: Book, folder: Path) -> None:
     """Write a book's files; those of an earlier one that are not in it any more go."""
     for name, content in made.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    for path in [*folder.glob("*.html"), *folder.glob("pictures/*")]:
+    pages = [path for path in folder.glob("*.html") if _is_page(path)]
+    pictures = [path for path in folder.glob("pictures/*") if PICTURE.fullmatch(path.name)]
+    for path in [*pages, *pictures]:
         if path.relative_to(folder).as_posix() not in made.files:
             path.unlink()
 

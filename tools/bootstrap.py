@@ -5,6 +5,7 @@ Its first duty is to tell an unsupported system or an old Python what is wrong, 
 Python 3.6, uses the standard library only, and knows nothing of packages.
 """
 
+import functools
 import os
 import platform
 import shutil
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Optional, Tuple
 
 OLDEST_PYTHON = (3, 11)
-# In order of preference: the first three are those that constraints.txt is resolved for.
+NEWEST_PYTHON = (3, 13)  # the newest that constraints.txt is resolved for; others are taken last
+# In order of preference.
 PYTHON_NAMES = ("python3.12", "python3.11", "python3.13", "python3.14", "python3", "python")
 OLDEST_GLIBC = (2, 28)  # what torch's Linux wheels are built for: manylinux_2_28
 OLDEST_MACOS = (14, 0)  # what torch's macOS wheels are built for: macosx_14_0_arm64
@@ -79,22 +81,30 @@ def version_numbers(text: str) -> Tuple[int, ...]:
 def choose_python() -> Tuple[Optional[str], str]:
     """Return the path of a fitting interpreter, or None and the reason.
 
-    The one this runs on is taken if it fits, else the first on PATH that does.
+    The one this runs on is taken if it fits, else the first on PATH that does. One that is newer
+    than what constraints.txt is resolved for is taken only where there is no other.
     """
     names = [sys.executable]
     names.extend(filter(None, (shutil.which(name) for name in PYTHON_NAMES)))
     refusals = []
+    newer = []
     for name in names:
         refusal = python_refusal(name)
-        if refusal is None:
+        if refusal is not None:
+            refusals.append(refusal)
+        elif python_answer(name)[:2] <= NEWEST_PYTHON:
             return name, ""
-        refusals.append(refusal)
+        else:
+            newer.append(name)
+    if newer:
+        return newer[0], ""
     # One that merely lacks a module is nearer to working than one that is too old.
     return None, max(refusals, key=lambda text: "lacks" in text)
 
 
-def python_refusal(executable: str) -> Optional[str]:
-    """Say in one line why an interpreter will not do; None if it will."""
+@functools.lru_cache(maxsize=None)
+def python_answer(executable: str) -> Tuple[int, ...]:
+    """Return an interpreter's version, two numbers, and whether it has venv; () if it fails."""
     question = (
         "import sys, importlib.util as u; print(sys.version_info[0], sys.version_info[1],"
         " int(all(u.find_spec(m) for m in ('venv', 'ensurepip'))))"
@@ -103,7 +113,16 @@ def python_refusal(executable: str) -> Optional[str]:
         answer = subprocess.check_output([executable, "-c", question], stderr=subprocess.DEVNULL)
         major, minor, has_venv = (int(word) for word in answer.split())
     except (OSError, ValueError, subprocess.CalledProcessError):
+        return ()
+    return major, minor, has_venv
+
+
+def python_refusal(executable: str) -> Optional[str]:
+    """Say in one line why an interpreter will not do; None if it will."""
+    answer = python_answer(executable)
+    if not answer:
         return f"{executable} does not run: install Python 3.11, 3.12 or 3.13."
+    major, minor, has_venv = answer
     if (major, minor) < OLDEST_PYTHON:
         return (
             f"{executable} is Python {major}.{minor}, and no newer one was found: install Python "

@@ -27,6 +27,7 @@ _DATA = (
     "resolutions/resolutions.csv",
     "reviews/reviews.csv",
 )
+_FETCH = "with internet, `make ready READY_ARGS=--hub` fetches it."
 _WEIGHTS = ["*.json", "*.safetensors", "merges.txt", "vocab.*", "tokenizer.model", "LICENSE*"]
 
 
@@ -110,13 +111,15 @@ def take_stock(wanted: Iterator[Part]) -> bool:
 
 
 def size_of(place: Path) -> int:
-    """Return the bytes of a file, or of all files below a folder."""
+    """Return the bytes of a file, or of all files below a folder, each counted once.
+
+    A link counts as what it points to: the hub's cache has nothing but links where models are.
+    """
     if place.is_file():
         return place.stat().st_size
-    found = 0
-    for folder, _, names in os.walk(place):
-        found += sum((Path(folder) / name).lstat().st_size for name in names)
-    return found
+    paths = (Path(folder) / name for folder, _, names in os.walk(place) for name in names)
+    files = (path.stat() for path in paths if path.is_file())
+    return sum({(file.st_dev, file.st_ino): file.st_size for file in files}.values())
 
 
 def prove(lab: int, quick: bool) -> bool:
@@ -188,7 +191,7 @@ def _of_hub(repository: str, *, fetch: bool) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(
+        place = Path(
             snapshot_download(repository, allow_patterns=_WEIGHTS, local_files_only=not fetch)
         )
     except Exception as error:
@@ -196,7 +199,11 @@ def _of_hub(repository: str, *, fetch: bool) -> Path:
         said = str(error).strip().partition("\n")[0]
         if fetch:
             raise Missing(f"{said} Is there internet? Then run it again; it goes on.") from error
-        raise Missing("with internet, `make ready READY_ARGS=--hub` fetches it.") from error
+        raise Missing(_FETCH) from error
+    # It is content with any file: somebody may have asked for the tokenizer only.
+    if not any(path.is_file() for path in place.glob("*.safetensors")):
+        raise Missing(f"no weights (*.safetensors) in {place}: {_FETCH}")
+    return place
 
 
 if __name__ == "__main__":

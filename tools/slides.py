@@ -40,6 +40,8 @@ PLOTS: dict[str, Callable[[], "Figure"]] = {
     "serving": lambda: plots.serving(recorded.serving()),
     "label_growth": lambda: zero_shot_plots.label_growth(zero_shot_results.load()),
 }
+# What reads the results and draws them.
+_DRAWING = (plots, recorded, zero_shot_plots, zero_shot_results)
 _RESULTS = ("few_shot.json", "serving.json", "zero_shot.json")
 _PICTURE = re.compile(r"^!\[([^\]]*)\]\(([^)]+)\)$", re.MULTILINE)
 _FIGURE = re.compile(r"\{\{(.*?)\}\}")
@@ -92,6 +94,7 @@ def deck(source: str) -> str:
 def digest(source: str) -> str:
     """Return a digest of everything that the deck is made of."""
     files = [_FRAME, *(recorded.RESULTS / name for name in _RESULTS)]
+    files += [Path(__file__), *(Path(str(module.__file__)) for module in _DRAWING)]
     files += [DOCS / name for slide in slides(source) for name in slide.pictures]
     content = hashlib.sha256(source.encode())
     for path in files:

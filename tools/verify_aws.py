@@ -28,15 +28,12 @@ from _aws_report import Run, report, write
 
 from workshop_utils import cleanup, costs, estimators, instances
 from workshop_utils.bill import money
+from workshop_utils.notebooks import NOTEBOOKS
 from workshop_utils.session import Session, SessionError, start
 from workshop_utils.spending import Watch
 
 ROOT = Path(__file__).resolve().parent.parent
-LABS = {
-    1: ROOT / "lab1_few_shot_learning.ipynb",
-    2: ROOT / "lab2_zero_shot_jumpstart.ipynb",
-    3: ROOT / "lab3_human_in_the_loop.ipynb",
-}
+LABS = {lab: ROOT / name for lab, name in NOTEBOOKS.items()}
 TABLE = ROOT / "docs" / "verified-on-aws.md"
 _TIMES_TO_CLEAN = 3
 

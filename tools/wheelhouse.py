@@ -6,18 +6,19 @@ not fetched again. `make env WHEELHOUSE=FOLDER` installs from it and asks no ind
 """
 
 import argparse
+import hashlib
 import json
 import os
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from _steps import ROOT, SetupError, StepRunner
-from _wheel_folder import WheelFolder, WheelFolderError, purpose_here
+from _wheel_folder import ABOUT_NAME, SUMS_NAME, WheelFolder, WheelFolderError, purpose_here
 from environment import locked, pinned_torch
 
 README = """\
@@ -28,6 +29,7 @@ Copy this folder and the checkout to the machine without internet, then run ther
 """
 _BATCH = 16
 _LOG_NAME = "wheelhouse.log"
+_TORCH_NAME = "torch.json"
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,16 @@ def explained(message: str, folder: Path) -> str:
 
 def fill(folder: WheelFolder, constraints: Path, extra: str, lock: int) -> None:
     """Fetch what is missing and take away what does not belong there."""
+    refuse_foreign(folder.path)
     purpose = purpose_here(constraints, extra)
+    origin = torch_origin(purpose)
     try:
         folder.check(purpose)
     except WheelFolderError:
-        pass
+        complete = False
     else:
+        complete = not torch_index() or has_torch_of(folder, origin)
+    if complete:
         print(f"{folder.path} is complete: {summary(folder)}.")
         return
     folder.unseal()
@@ -97,7 +103,7 @@ def fill(folder: WheelFolder, constraints: Path, extra: str, lock: int) -> None:
     pip = [sys.executable, "-m", "pip"]
     options = ["--no-input", "--disable-pip-version-check", "--only-binary=:all:"]
     download = [*pip, "download", *options, "--no-deps", "--dest", str(folder.path)]
-    torch = fetched_torch(folder, pinned_torch(constraints), download, runner)
+    torch = fetched_torch(folder, pinned_torch(constraints), origin, download, runner)
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.json"
         resolve = [*pip, "install", *options, "--dry-run", "--ignore-installed"]
@@ -122,10 +128,52 @@ def fill(folder: WheelFolder, constraints: Path, extra: str, lock: int) -> None:
     print(f"{folder.path} is complete: {summary(folder)}.")
 
 
+def refuse_foreign(folder: Path) -> None:
+    """Refuse a folder of somebody else's: its wheels and its README.txt would go."""
+    known = (ABOUT_NAME, SUMS_NAME, _LOG_NAME)
+    there = sorted(path.name for path in folder.iterdir())
+    if there and not any(name in there for name in known):
+        raise SetupError(
+            f"{folder} holds something else ({', '.join(there[:3])}{' …' if there[3:] else ''}): "
+            "name a new or an empty folder (make wheelhouse TO=FOLDER)."
+        )
+
+
+def torch_index() -> str:
+    """Return the index that torch is taken from; empty for pip's own."""
+    return os.environ.get("TORCH_INDEX", "").strip()
+
+
+def torch_origin(purpose: Mapping[str, str]) -> dict[str, str]:
+    """Return what a wheel of torch must be fetched for, and from where.
+
+    Without TORCH_INDEX it may be from any index: what an earlier run took from one is kept.
+    """
+    origin = {name: purpose[name] for name in ("python", "platform")}
+    if index := torch_index():
+        # Its address may have a password in it, and the folder goes from hand to hand.
+        origin["index"] = hashlib.sha256(index.encode()).hexdigest()
+    return origin
+
+
+def has_torch_of(folder: WheelFolder, origin: Mapping[str, str]) -> bool:
+    """Tell whether the torch of a folder, if there is one, is of this origin."""
+    try:
+        there = json.loads((folder.path / _TORCH_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # Of an earlier version of this program, or cut off.
+        return False
+    return origin.items() <= there.items()
+
+
 def fetched_torch(
-    folder: WheelFolder, pin: str, download: Sequence[str], runner: StepRunner
+    folder: WheelFolder,
+    pin: str,
+    origin: Mapping[str, str],
+    download: Sequence[str],
+    runner: StepRunner,
 ) -> Path:
-    """Return the wheel of torch, which may come from an index of its own (TORCH_INDEX)."""
+    """Return the wheel of torch; one of another origin is fetched anew."""
     version = pin.partition("==")[2]
 
     def there() -> list[str]:
@@ -133,11 +181,13 @@ def fetched_torch(
         heads = (f"torch-{version}-", f"torch-{version}+")
         return [name for name in folder.wheels() if name.startswith(heads)]
 
+    fits = has_torch_of(folder, origin)
     for name in there():
-        if folder.has(name, None):
+        if fits and folder.has(name, None):
             return folder.path / name
         (folder.path / name).unlink()
-    index = os.environ.get("TORCH_INDEX", "").strip()
+    (folder.path / _TORCH_NAME).write_text(json.dumps(origin) + "\n", encoding="utf-8")
+    index = torch_index()
     runner.run(f"Fetching {pin}", [*download, *(["--index-url", index] if index else []), pin])
     return folder.path / there()[0]
 

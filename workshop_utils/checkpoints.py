@@ -6,16 +6,19 @@ people) is taken from there; what it has not is made. So the same call, made bef
 instructor stages a lab. It must not know what a lab teaches.
 """
 
+import builtins
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from workshop_utils import estimators, lab_cells
-from workshop_utils.lab_cells import Cell
+from workshop_utils.lab_cells import Cell, LabCells
 from workshop_utils.pipelines import Pipeline
 
 Names = dict[str, Any]
 Finder = Callable[[Mapping[str, Any]], Any]
+# What every notebook has beside Python's builtins.
+_NOTEBOOKS_OWN = frozenset({"display", "get_ipython"})
 
 
 class CatchUpFailed(Exception):
@@ -37,7 +40,8 @@ def catch_up(lab: int, section: int | None, names: Names) -> None:
     Raises
     ------
     CatchUpFailed
-        When there is no such section, or when a cell fails.
+        When there is no such section, or when a cell fails. Before any cell is run also when one
+        that is needed is not Python, or has a magic and this is no notebook.
     """
     if section is None:
         print("Nothing to catch up with: go on with the next cell.")
@@ -50,8 +54,13 @@ def catch_up(lab: int, section: int | None, names: Names) -> None:
     cleaning = section == cells.last
     # What is to be deleted need not be made first.
     reached = 2 if cleaning else section
-    wanted = ["ws"] if cleaning else cells.wanted_from(section)
-    for cell, used in cells.before(reached, wanted):
+    wanted = frozenset({"ws"}) if cleaning else cells.wanted_from(section)
+    found = cells.before(reached, wanted)
+    for cell, _ in found:
+        _check(cell, names)
+    there = names.keys() | set(dir(builtins)) | _NOTEBOOKS_OWN
+    _check_makers(cells, reached, wanted.union(*(cell.needed for cell, _ in found)) - there)
+    for cell, used in found:
         _provide(lab, cell, used, names)
     print(
         f"Here you are, after {time.monotonic() - began:.0f} s. Go on with the first cell of "
@@ -59,6 +68,37 @@ def catch_up(lab: int, section: int | None, names: Names) -> None:
     )
     if cleaning:
         print("Leave out its first cell: the plan below it finds everything by its tags.")
+
+
+def _check(cell: Cell, names: Names) -> None:
+    place = f"Cell {cell.name!r} of section {cell.section}"
+    if cell.mistake:
+        raise CatchUpFailed(
+            f"{place} is not Python: {cell.mistake}\nLater cells rely on it. The notebook is taken "
+            "as it was last saved. Mend the cell, save, and try again."
+        )
+    shell = "get_ipython" in names or hasattr(builtins, "get_ipython")
+    if "get_ipython" in cell.needed and not shell:
+        raise CatchUpFailed(
+            f"{place} has a magic (%, ! or ?), which only a notebook can run. Catch up there, in "
+            "the cell catch_up, or take the magic out, save, and try again."
+        )
+
+
+def _check_makers(cells: LabCells, reached: int, wanted: frozenset[str]) -> None:
+    """Tell of cells before a section that may make what no cell is known to make."""
+    core = [cell for cell in cells.cells if cell.section < reached and "deeper" not in cell.tags]
+    missing = wanted.difference(*(cell.made for cell in core))
+    unread = [cell for cell in core if cell.unread]
+    if missing and unread:
+        listed = "\n".join(
+            f"  {one.name!r} of section {one.section}: {one.unread}" for one in unread
+        )
+        raise CatchUpFailed(
+            f"No cell before section {reached} is known to make {', '.join(sorted(missing))}. What "
+            f"these make cannot be told:\n{listed}\nThe notebook is taken as it was last saved. "
+            "Mend the cell that does, save, and try again."
+        )
 
 
 def _provide(lab: int, cell: Cell, used: frozenset[str], names: Names) -> None:

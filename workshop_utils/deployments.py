@@ -77,6 +77,7 @@ def start(
     The first call makes the endpoint. Later ones update it: new machines come up with the new
     version, the old ones answer meanwhile, and no request is dropped. If the new version does not
     come up, the old one goes on. A second call with the same version finds what the first began.
+    One with another version waits until that is done: the service does one thing at a time.
 
     Parameters
     ----------
@@ -107,11 +108,9 @@ def start(
     # The configuration and the model are named alike, after what they are made of.
     deployment = Deployment(endpoint, version.number, f"{endpoint.name}-v{version.number}-{digest}")
     part = deployment._part
-    status = endpoint.status()
-    if status == "Creating" and _configuration(endpoint) == part:
+    if _coming(endpoint) == part:
         print(f"Endpoint {endpoint.name} is coming up already")
         return deployment
-    # The service does one thing at a time.
     status = settled(endpoint)
     if status == "InService" and _configuration(endpoint) == part:
         print(f"Endpoint {endpoint.name} has version {version.number} already")
@@ -193,8 +192,14 @@ def _put(endpoint: Endpoint, part: str, marks: list[dict[str, str]], *, new: boo
 
 
 def _check(endpoint: Endpoint, part: str, status: str | None) -> None:
-    client = endpoint.session.client("sagemaker")
-    state = client.describe_endpoint(EndpointName=endpoint.name)
+    state = endpoint.describe()
+    if state is None:
+        # Its configurations and models would stay.
+        withdraw(endpoint)
+        raise EndpointFailed(
+            f"There is no endpoint {endpoint.name} any more: it was deleted. `deployments.start` "
+            "makes it anew."
+        )
     if status == "InService" and state["EndpointConfigName"] == part:
         return
     reason = state.get("FailureReason", "no reason given")
@@ -203,6 +208,17 @@ def _check(endpoint: Endpoint, part: str, status: str | None) -> None:
         raise EndpointFailed(f"The update of {endpoint.name} failed: {reason}. The old one serves.")
     withdraw(endpoint)
     raise EndpointFailed(f"{endpoint.name} is {status}: {reason}")
+
+
+def _coming(endpoint: Endpoint) -> str | None:
+    """Return the configuration that an endpoint is about to have, or None."""
+    state = endpoint.describe() or {}
+    if state.get("EndpointStatus") == "Creating":
+        return str(state["EndpointConfigName"])
+    if state.get("EndpointStatus") == "Updating":
+        pending: str | None = state.get("PendingDeploymentSummary", {}).get("EndpointConfigName")
+        return pending
+    return None
 
 
 def _configuration(endpoint: Endpoint) -> str:

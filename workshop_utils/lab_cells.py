@@ -8,13 +8,15 @@ import re
 import symtable
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
+from workshop_utils import notebooks
+
 # These read everything before they bind anything; a loop, for instance, reads what it has bound.
 _AT_ONCE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)
+# How IPython calls a magic of the whole cell; the cell's code is a string in it.
+_CELL_MAGIC = "get_ipython().run_cell_magic("
 _SECTION = re.compile(r"^## (\d+)\. (.+)$", re.MULTILINE)
 
 
@@ -42,7 +44,8 @@ class Cell:
     section
         The number of the heading that it stands under.
     source
-        Its code.
+        Its code. In one that `read` returns, magics (``%``, ``!``, ``?``) are the calls that
+        IPython makes of them.
     tags
         ``deeper``, for instance, is one that can be left out, and ``effect`` one that later cells
         rely on although they use none of its names.
@@ -54,14 +57,37 @@ class Cell:
     tags: frozenset[str]
 
     @property
+    def mistake(self) -> str:
+        """Why it is not Python; empty where it is."""
+        try:
+            self._symbols()
+        except SyntaxError as error:
+            return f"{error.msg} (line {error.lineno})"
+        return ""
+
+    @property
+    def unread(self) -> str:
+        """Why nobody can tell what it makes; empty where that can be told."""
+        if self.source.startswith(_CELL_MAGIC):
+            return "a magic of the whole cell (%%) hides what it makes"
+        return self.mistake
+
+    @property
     def made(self) -> frozenset[str]:
-        """The names that it binds."""
+        """The names that it binds; none where it is not Python."""
+        if self.mistake:
+            return frozenset()
         symbols = self._symbols().get_symbols()
         return frozenset(s.get_name() for s in symbols if s.is_assigned() or s.is_imported())
 
     @property
     def needed(self) -> frozenset[str]:
-        """The names that it reads before it has bound them; builtins are among them."""
+        """The names that it reads before it has bound them; builtins are among them.
+
+        None where it is not Python.
+        """
+        if self.mistake:
+            return frozenset()
         needed: set[str] = set()
         bound: set[str] = set()
         for statement in ast.parse(self.source).body:
@@ -77,7 +103,9 @@ class Cell:
 
     @property
     def imports(self) -> "Cell":
-        """What is left of it if nothing is done but to import."""
+        """What is left of it if nothing is done but to import; nothing if it is not Python."""
+        if self.mistake:
+            return replace(self, source="")
         body = ast.parse(self.source).body
         lines = [ast.unparse(one) for one in body if isinstance(one, ast.Import | ast.ImportFrom)]
         return replace(self, source="\n".join(lines))
@@ -156,13 +184,10 @@ def read(lab: int) -> LabCells:
     Raises
     ------
     FileNotFoundError
-        When there is no such notebook beside this package.
+        When there is no such lab, or its notebook is not beside this package.
     """
-    found = sorted(ROOT.glob(f"lab{lab}_*.ipynb"))
-    if not found:
-        raise FileNotFoundError(f"There is no notebook lab{lab}_*.ipynb in {ROOT}.")
     # nbformat says nothing about its types.
-    notebook = nbformat.read(found[0], as_version=4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(notebooks.path(lab), as_version=4)  # type: ignore[no-untyped-call]
     sections: dict[int, str] = {}
     cells = []
     number = 0
@@ -173,5 +198,21 @@ def read(lab: int) -> LabCells:
                 sections[number] = heading[2]
         elif cell.cell_type == "code":
             tags = frozenset(cell.metadata.get("tags", []))
-            cells.append(Cell(cell.id, number, cell.source, tags))
+            cells.append(Cell(cell.id, number, _plain(cell.source), tags))
     return LabCells(sections, tuple(cells))
+
+
+def _plain(source: str) -> str:
+    """Return a cell's source with calls in the place of IPython's magics."""
+    try:
+        from IPython.core.inputtransformer2 import TransformerManager
+    except ImportError:
+        # Then nothing here could run a magic.
+        return source
+    try:
+        # IPython says nothing about its types.
+        plain: str = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
+    except SyntaxError:
+        # Lines that fit under no other, for instance. Only whoever needs the cell wants to know.
+        return source
+    return plain

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from local_sagemaker.database import now
 from local_sagemaker.errors import validation_exception
 from local_sagemaker.hosting import serverless
 from local_sagemaker.hosting.async_plan import AsyncPlan
@@ -18,6 +19,7 @@ from local_sagemaker.resources import Resources
 from local_sagemaker.store import Record
 
 _NOT_SERVED = ("ExplainerConfig", "ShadowProductionVariants")
+_WANTED, _PENDING = "wanted", "PendingDeploymentSummary"
 _ASYNC, _CAPTURE = "AsyncInferenceConfig", "DataCaptureConfig"
 
 
@@ -79,6 +81,25 @@ class EndpointPlan:
         record.body["EndpointConfigName"] = self.config
         set_or_remove(record.body, "LastDeploymentConfig", self.deployment)
         record.private |= self.private()
+
+    @classmethod
+    def wanted(cls, record: Record) -> "EndpointPlan | None":
+        """Return what an update under way asks for, as `keep_wanted` wrote it, or None."""
+        wanted = record.private.get(_WANTED)
+        return cls.from_dict(wanted) if wanted is not None else None
+
+    def keep_wanted(self, record: Record) -> None:
+        """Write into an endpoint's record that an update to it is under way, and show that."""
+        record.private[_WANTED] = self.to_dict()
+        if self.config == record.body["EndpointConfigName"]:
+            # As on AWS it is shown for a new configuration only.
+            return
+        moment = now()
+        record.body[_PENDING] = {
+            "EndpointConfigName": self.config,
+            "ProductionVariants": [variant.summary(0, moment) for variant in self.variants],
+            "StartTime": moment,
+        }
 
     def private(self) -> dict[str, Any]:
         """Return what an endpoint's record keeps of it unseen, as JSON can carry it."""
@@ -143,6 +164,12 @@ class EndpointPlan:
                 )
         variants = [plan.resized(wanted.get(plan.name, {})) for plan in self.variants]
         return replace(self, variants=tuple(variants))
+
+
+def forget_wanted(record: Record) -> None:
+    """Write into an endpoint's record that no update is under way."""
+    record.private.pop(_WANTED, None)
+    record.body.pop(_PENDING, None)
 
 
 def set_or_remove(body: dict[str, Any], name: str, value: object) -> None:

@@ -20,7 +20,7 @@ from local_sagemaker.hosting.condition import (
     status_of,
 )
 from local_sagemaker.hosting.deployments import Deployed, DeploymentFailed, Deployments
-from local_sagemaker.hosting.endpoint_plan import EndpointPlan, set_or_remove
+from local_sagemaker.hosting.endpoint_plan import EndpointPlan, forget_wanted, set_or_remove
 from local_sagemaker.hosting.fleet import Fleet
 from local_sagemaker.hosting.generations import Generations
 from local_sagemaker.hosting.route_key import RouteKey
@@ -154,7 +154,7 @@ class Endpoints:
                 )
             record.status = status
             if wanted is not None:
-                record.private["wanted"] = wanted.to_dict()
+                wanted.keep_wanted(record)
 
         return self._resources.change(caller, "Endpoint", name, change)
 
@@ -296,7 +296,7 @@ class Endpoints:
                 wanted.summary(variant.fleet.size, record.modified)
                 for wanted, variant in zip(plan.variants, route.variants, strict=True)
             ]
-            record.private.pop("wanted", None)
+            forget_wanted(record)
             _set_condition(record, route, failure)
 
         self._change(key, change)
@@ -308,7 +308,7 @@ class Endpoints:
         def change(record: Record) -> None:
             record.status = status_of(route)[0] if route else OUT_OF_SERVICE
             record.body["FailureReason"] = reason
-            record.private.pop("wanted", None)
+            forget_wanted(record)
 
         self._change(key, change)
 
@@ -329,6 +329,7 @@ class Endpoints:
         def change(record: Record) -> None:
             record.status = "Failed"
             record.body["FailureReason"] = reason
+            forget_wanted(record)
 
         self._change(key, change)
 
@@ -381,7 +382,10 @@ class Endpoints:
                 self._records.update(record.key, _being_restored)
                 self._routes.expect(_route_key(record.key))
                 self._background(
-                    self._bring_back, record.key, EndpointPlan.of(record), _wanted(record)
+                    self._bring_back,
+                    record.key,
+                    EndpointPlan.of(record),
+                    EndpointPlan.wanted(record),
                 )
 
     def close(self) -> None:
@@ -402,12 +406,6 @@ def _being_restored(record: Record) -> None:
 
 def _route_key(key: Key) -> RouteKey:
     return RouteKey(key.account, key.region, key.name)
-
-
-def _wanted(record: Record) -> EndpointPlan | None:
-    """Return what an update that was interrupted asked for, or None."""
-    wanted = record.private.get("wanted")
-    return EndpointPlan.from_dict(wanted) if wanted is not None else None
 
 
 def _set_condition(record: Record, route: Route, failure: str | None = None) -> None:

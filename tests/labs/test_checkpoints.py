@@ -12,6 +12,7 @@ from local_sagemaker.home import Home
 from tests.labs.left_behind import left_behind
 from workshop_utils import lab_cells
 from workshop_utils.checkpoints import CatchUpFailed, catch_up
+from workshop_utils.notebooks import NOTEBOOKS
 
 pytestmark = [pytest.mark.slow, pytest.mark.notebook]
 
@@ -60,7 +61,7 @@ def _entered(path: Path, lab: int, section: int, home: Home) -> str:
 def test_every_section_can_be_entered_in_a_fresh_kernel(
     repository: Path, home: Home, lab: int
 ) -> None:
-    (path,) = repository.glob(f"lab{lab}_*.ipynb")
+    path = repository / NOTEBOOKS[lab]
     cells = lab_cells.read(lab)
     assert {1, *SECTIONS[lab]} == cells.sections.keys()
     for section in SECTIONS[lab]:

@@ -102,8 +102,14 @@ def test_a_second_update_is_refused_while_the_first_is_under_way(
             operation()
         assert "Cannot update in-progress endpoint" in error["Message"]
     assert deployer.invoke(name)["Body"] == "old"
+    state = deployer.describe(name)
+    assert state["EndpointConfigName"] != config
+    pending = state["PendingDeploymentSummary"]
+    assert pending["EndpointConfigName"] == config
+    assert [variant["VariantName"] for variant in pending["ProductionVariants"]] == ["AllTraffic"]
+    assert state["CreationTime"] < pending["StartTime"] <= state["LastModifiedTime"]
     gate.touch()
-    deployer.settled(name)
+    assert "PendingDeploymentSummary" not in deployer.settled(name)
     assert deployer.invoke(name)["Body"] == "new"
 
 

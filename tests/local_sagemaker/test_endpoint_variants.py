@@ -105,6 +105,7 @@ def test_an_update_that_fails_leaves_the_endpoint_as_it_was(deployer: Deployer) 
     assert described["EndpointStatus"] == "InService"
     assert described["EndpointConfigName"] == before["EndpointConfigName"]
     assert described["FailureReason"].endswith("OSError: broken")
+    assert "PendingDeploymentSummary" not in described
     assert deployer.invoke(name)["Body"] == "old"
     good = deployer.config({"ModelName": deployer.model(answering("new"))})
     deployer.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=good)

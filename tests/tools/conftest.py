@@ -41,6 +41,12 @@ def wheelhouse(repository: Path) -> ModuleType:
     return load(repository / "tools" / "wheelhouse.py")
 
 
+@pytest.fixture(scope="session")
+def notebook_run(repository: Path) -> ModuleType:
+    """tools/_notebook_run.py."""
+    return load(repository / "tools" / "_notebook_run.py")
+
+
 @pytest.fixture
 def checkout(tmp_path: Path, repository: Path) -> Checkout:
     """A tiny project without an environment."""

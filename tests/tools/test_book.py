@@ -14,6 +14,8 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
+from workshop_utils.notebooks import NOTEBOOKS
+
 LABS = Path("docs", "labs")
 # One red pixel.
 PIXEL = (
@@ -94,6 +96,10 @@ def folder(tool: ModuleType, tmp_path: Path) -> Path:
     return target
 
 
+def test_its_labs_are_all_of_them(tool: ModuleType) -> None:
+    assert [path.name for path in tool.NOTEBOOKS] == list(NOTEBOOKS.values())
+
+
 def test_a_page_shows_what_a_cell_printed_and_drew(folder: Path) -> None:
     page = (folder / "lab1_few_shot_learning.html").read_text(encoding="utf-8")
     assert "<title>Lab 9: Käse &amp; &lt;Brot&gt;</title>" in page
@@ -115,15 +121,31 @@ def test_links_lead_from_page_to_page_and_into_the_repository(folder: Path) -> N
 
 
 def test_what_an_earlier_book_had_goes(tool: ModuleType, folder: Path) -> None:
-    (folder / "lab0.html").touch()
-    (folder / "pictures" / "old.png").touch()
-    (folder / "notes.txt").touch()
+    (folder / "lab0.html").write_bytes((folder / "lab1_few_shot_learning.html").read_bytes())
+    (folder / "pictures" / "lab0_3_1.png").touch()
+    own = ["notes.txt", "talk.html", "team.png"]
+    for name in own:
+        (folder / ("pictures" if name.endswith(".png") else ".") / name).touch()
     pages = importlib.import_module("_book_pages")
     tool.write(pages.Book({"index.html": b"new"}), folder)
-    assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [
-        "index.html",
-        "notes.txt",
-    ]
+    there = sorted(path.name for path in folder.rglob("*") if path.is_file())
+    assert there == ["index.html", *own]
+
+
+def test_a_folder_that_holds_something_else_is_left_as_it_is(
+    tool: ModuleType, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tool.may_write(folder)
+    assert tool.may_write(tmp_path / "new")
+    (tmp_path / "site").mkdir()
+    assert tool.may_write(tmp_path / "site")
+    # With a page that another tool made, as docs/ has one.
+    page = (folder / "index.html").read_bytes()
+    (tmp_path / "site" / "slides.html").write_bytes(page)
+    for other in (tmp_path / "site", tmp_path / "site" / "slides.html"):
+        assert tool.main(["--to", str(other)]) == 1
+        assert f"{other} holds something else" in capsys.readouterr().err
+    assert (tmp_path / "site" / "slides.html").read_bytes() == page
 
 
 @pytest.mark.slow
@@ -143,6 +165,25 @@ def test_a_notebook_runs_and_no_path_of_this_machine_is_shown(
     assert ran.cells[0]["outputs"][0]["text"] == (
         "~/.local_sagemaker local\n~/models http://127.0.0.1:1/portal/#code=…\n"
     )
+
+
+@pytest.mark.slow
+def test_a_kernel_that_dies_is_a_cell_that_failed(
+    tool: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell("import os\nos._exit(1)")]
+    path = tmp_path / "lab.ipynb"
+    nbformat.write(notebook, path)
+    monkeypatch.setattr(tool, "NOTEBOOKS", (path,))
+    monkeypatch.setattr(tool, "KEPT", tmp_path / "kept")
+    assert tool.main(["--to", str(tmp_path / "labs")]) == 1
+    said = capsys.readouterr().err
+    assert "lab.ipynb: a cell failed, so nothing is written.\nDeadKernelError: Kernel died" in said
+    assert not (tmp_path / "labs").exists()
 
 
 def test_the_pages_in_the_repository_are_of_its_notebooks(

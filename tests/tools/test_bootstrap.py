@@ -108,6 +108,20 @@ def test_a_better_python_is_found_on_path(
     assert "python3.11-venv" in refusal, "the one nearest to working is the one to tell of"
 
 
+def test_one_that_nobody_has_tested_is_taken_last(
+    bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = fake_python(tmp_path / "newer", "python3", "echo 3 14 1")
+    fake_python(tmp_path / "bin", "python3.12", "echo 3 12 0")  # one without ensurepip
+    fake_python(tmp_path / "bin", "python3.14", "echo 3 14 1")
+    tested = fake_python(tmp_path / "bin", "python3", "echo 3 13 1")
+    monkeypatch.setattr(bootstrap.sys, "executable", newer)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert bootstrap.choose_python() == (tested, "")
+    Path(tested).unlink()
+    assert bootstrap.choose_python() == (newer, "")
+
+
 def test_without_a_fitting_python_it_ends_with_one_line(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     program = "import bootstrap; bootstrap.OLDEST_PYTHON = (9, 9); bootstrap.main()"

@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+from workshop_utils.notebooks import NOTEBOOKS
+
 # TEST-NET-1 (RFC 5737): nobody's address, so that a network that is on would let it time out.
 REACH = """
 import errno, socket
@@ -59,6 +61,39 @@ def test_what_is_missing_is_told_with_its_remedy(
     assert said[0] == f"  a model ... 2.5 MB in {tmp_path}"
     assert said[1] == "  another ... not here, and not needed: run `make env`."
     assert said[2] == "  data ... MISSING: run `make env`."
+
+
+def test_a_model_of_the_hub_is_its_weights(
+    ready: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    revision = "d7645e127eaf1aefc7862fd59a17a5aa8558b8ce"
+    model = tmp_path / "models--facebook--bart-large-mnli"
+    snapshot = model / "snapshots" / revision
+    for folder in (model / "refs", model / "blobs", snapshot):
+        folder.mkdir(parents=True)
+    (model / "refs" / "main").write_text(revision, encoding="utf-8")
+
+    def download(name: str, blob: str, size: int) -> None:
+        (model / "blobs" / blob).write_bytes(bytes(size))
+        (snapshot / name).symlink_to(f"../../blobs/{blob}")
+
+    def told() -> str:
+        bart = (part for part in ready.parts(fetch=False) if "BART" in part.name)
+        assert ready.take_stock(bart)
+        return capsys.readouterr().out
+
+    download("config.json", "a1", 500)
+    assert f"not here, and not needed: no weights (*.safetensors) in {snapshot}: with" in told()
+    download("model.safetensors", "b2", 3_400_000)
+    assert told().endswith(f" ... 3.4 MB in {snapshot}\n")
+
+
+def test_its_labs_are_all_of_them(ready: ModuleType) -> None:
+    assert ready.NOTEBOOKS == NOTEBOOKS
 
 
 @pytest.fixture

@@ -23,6 +23,24 @@ def test_the_deck_is_of_its_source(tool: ModuleType, capsys: pytest.CaptureFixtu
     assert tool.main(["--check"]) == 0, capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "module", ["slides", "plots", "recorded", "zero_shot_plots", "zero_shot_results"]
+)
+def test_a_deck_is_older_than_what_has_drawn_it_otherwise(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    before = tool.digest("# A title")
+    drawing = tool if module == "slides" else getattr(tool, module)
+    assert drawing.__file__ is not None
+    copy = tmp_path / "copy.py"
+    copy.write_bytes(Path(drawing.__file__).read_bytes())
+    monkeypatch.setattr(drawing, "__file__", str(copy))
+    assert tool.digest("# A title") == before
+    with copy.open("a", encoding="utf-8") as file:
+        file.write("# drawn in red\n")
+    assert tool.digest("# A title") != before
+
+
 def test_every_slide_has_a_note(tool: ModuleType) -> None:
     made = tool.slides(tool.SOURCE.read_text(encoding="utf-8"))
     assert len(made) > 10

@@ -3,6 +3,7 @@
 The project is the tiny one of checkout_support, whose "index" is a folder that is taken away.
 """
 
+import json
 import re
 import shutil
 import signal
@@ -90,12 +91,59 @@ def test_a_killed_run_goes_on_and_other_versions_take_the_old_ones_place(
 
 
 @pytest.mark.slow
+def test_torch_of_another_index_or_python_is_fetched_anew(checkout: Checkout) -> None:
+    folder = checkout.folder / "wheelhouse"
+    fetching = "Fetching torch==9.0 ..."
+
+    def torch() -> list[str]:
+        return [wheel.name for wheel in folder.glob("torch-*.whl")]
+
+    code, said = fill(checkout)
+    assert code == 0, said
+    next(checkout.wheels.glob("torch-*.whl")).unlink()
+    write_wheel(checkout.wheels, "torch", "9.0+cpu")
+    code, said = fill(checkout, TORCH_INDEX="https://me:secret@wheels.example/cpu")
+    assert code == 0, said
+    assert fetching in said
+    assert torch() == ["torch-9.0+cpu-py3-none-any.whl"]
+    assert "secret" not in (folder / "torch.json").read_text(encoding="utf-8")
+
+    # The same again, and whatever there is, are complete.
+    for index in ("https://me:secret@wheels.example/cpu", ""):
+        code, said = fill(checkout, TORCH_INDEX=index)
+        assert (code, fetching in said) == (0, False), said
+
+    # As a run on another Python that was interrupted left it.
+    (folder / "wheelhouse.json").unlink()
+    of = json.loads((folder / "torch.json").read_text(encoding="utf-8"))
+    (folder / "torch.json").write_text(json.dumps(of | {"python": "3.9"}), encoding="utf-8")
+    (folder / "torch-9.0+cpu-py3-none-any.whl").rename(folder / "torch-9.0-cp39-cp39-linux.whl")
+    code, said = fill(checkout)
+    assert code == 0, said
+    assert fetching in said
+    assert torch() == ["torch-9.0+cpu-py3-none-any.whl"]
+
+
+@pytest.mark.slow
 def test_a_wheel_that_cannot_be_had_is_told(checkout: Checkout) -> None:
     checkout.constrain("3.0")
     code, said = fill(checkout)
     assert code == 1
     assert "The user requested (constraint) helper==3.0" in said
     assert not (checkout.folder / "wheelhouse" / "wheelhouse.json").exists()
+
+
+def test_a_folder_that_holds_something_else_is_left_as_it_is(checkout: Checkout) -> None:
+    folder = checkout.folder / "wheelhouse"
+    folder.mkdir()
+    write_wheel(folder, "precious", "1.0")
+    (folder / "README.txt").write_text("mine", encoding="utf-8")
+    code, said = fill(checkout)
+    assert code == 1
+    assert f"{folder} holds something else (README.txt, precious-1.0-py3-none-any.whl): " in said
+    assert "make wheelhouse TO=FOLDER" in said
+    assert len(list(folder.iterdir())) == 2
+    assert (folder / "README.txt").read_text(encoding="utf-8") == "mine"
 
 
 # What is wrong with a folder, told before anything is installed from it: these need no pip.

@@ -4,6 +4,7 @@ import io
 import tarfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,12 @@ def model_fn(folder):
 
 def predict_fn(data, model):
     return [{{"label": "version {number}", "score": {score}}} for _ in data["inputs"]]
+"""
+WAITING = """
+    import os, time
+    while not os.path.exists({gate!r}):
+        time.sleep(0.01)
+    return 1
 """
 
 
@@ -77,7 +84,6 @@ def test_an_update_drops_no_request_and_leaves_nothing_old(ws: Session, group: s
         traffic.go_on(0.5)
         deployment = deployments.start(second, "deployed")
         assert "Updating" in deployment._repr_html_()
-        # A second call waits for the update that the first began, and finds it done.
         assert deployments.start(second, "deployed") == deployment
         deployment.wait(1.0)
         traffic.go_on(0.5)
@@ -118,6 +124,22 @@ def test_a_version_that_does_not_come_up_leaves_the_old_one_serving(
     assert deployments.served_version(endpoint) == good.arn
 
 
+def test_an_endpoint_that_was_deleted_meanwhile_is_told_and_leaves_nothing(
+    ws: Session, group: str
+) -> None:
+    assert group == GROUP
+    version = _register(ws, 1).decide("Approved", "")
+    deployment = deployments.start(version, "deployed")
+    deployment.wait()
+    deployment.endpoint.withdraw()
+    with pytest.raises(EndpointFailed, match="no endpoint nlp-workshop-deployed any more"):
+        deployment.wait()
+    client = ws.client("sagemaker")
+    names = {"NameContains": "nlp-workshop-deployed"}
+    assert not client.list_endpoint_configs(**names)["EndpointConfigs"]
+    assert not client.list_models(**names)["Models"]
+
+
 def test_a_first_version_comes_up_while_nobody_waits(
     ws: Session, group: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,6 +150,23 @@ def test_a_first_version_comes_up_while_nobody_waits(
     assert deployments.start(slow, "deployed") == deployment
     assert "is coming up already" in capsys.readouterr().out
     assert deployment.wait().predict(["x"])[0]["label"] == "version 1"
+
+
+def test_an_update_goes_on_while_nobody_waits(
+    ws: Session, group: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert group == GROUP
+    first = _register(ws, 1).decide("Approved", "")
+    endpoint = deployments.start(first, "deployed").wait()
+    gate = tmp_path / "gate"
+    slow = _register(ws, 2, WAITING.format(gate=str(gate))).decide("Approved", "")
+    deployment = deployments.start(slow, "deployed")
+    capsys.readouterr()
+    assert deployments.start(slow, "deployed") == deployment
+    assert endpoint.status() == "Updating"
+    assert capsys.readouterr().out == f"Endpoint {endpoint.name} is coming up already\n"
+    gate.touch()
+    assert deployment.wait().predict(["x"])[0]["label"] == "version 2"
 
 
 def test_traffic_ends_by_itself(ws: Session) -> None:

@@ -1,9 +1,13 @@
 """What a lab's cells need, read from their source."""
 
+from pathlib import Path
+
+import nbformat
 import pytest
 
-from workshop_utils import lab_cells
+from workshop_utils import lab_cells, notebooks
 from workshop_utils.lab_cells import Cell, LabCells
+from workshop_utils.room import sections
 
 
 def _cell(source: str, section: int = 1, *tags: str, name: str = "cell") -> Cell:
@@ -58,6 +62,34 @@ def test_only_what_a_section_rests_on_is_returned() -> None:
     assert [cell.name for cell, _ in cells.before(2, {"ws"})] == ["start"]
 
 
-def test_a_lab_that_is_not_there_is_named() -> None:
-    with pytest.raises(FileNotFoundError, match=r"lab9_\*\.ipynb"):
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder in the place of the checkout, for notebooks."""
+    monkeypatch.setattr(notebooks, "ROOT", tmp_path)
+    return tmp_path
+
+
+def _write(path: Path, *sources: str) -> None:
+    cells = [nbformat.v4.new_markdown_cell("## 1. One")]
+    cells += [nbformat.v4.new_code_cell(source) for source in sources]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+
+
+def test_a_copy_beside_a_notebook_is_not_the_lab(folder: Path) -> None:
+    path = folder / notebooks.NOTEBOOKS[1]
+    _write(path, "a = 1")
+    _write(path.with_stem(f"{path.stem}-Copy1"), "b = 1")
+    (cell,) = lab_cells.read(1).cells
+    assert cell.made == {"a"}
+
+
+def test_a_lab_that_is_not_there_is_named(folder: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no lab 9, but 1, 2, 3"):
         lab_cells.read(9)
+    missing = folder / notebooks.NOTEBOOKS[2]
+    with pytest.raises(FileNotFoundError, match=f"no notebook {missing}: .*git checkout"):
+        lab_cells.read(2)
+
+
+def test_whoever_lists_the_notebooks_lists_the_same() -> None:
+    assert {lab.number: lab.notebook for lab in sections.LABS} == notebooks.NOTEBOOKS

@@ -11,14 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from workshop_utils import instances
+from workshop_utils.notebooks import NOTEBOOKS
 from workshop_utils.recorded import RESULTS
 
-LABS = (1, 2, 3)
-NOTEBOOKS = {
-    1: "lab1_few_shot_learning.ipynb",
-    2: "lab2_zero_shot_jumpstart.ipynb",
-    3: "lab3_human_in_the_loop.ipynb",
-}
+LABS = tuple(NOTEBOOKS)
 MEASURED = RESULTS / "lab_memory.json"
 # What no lab may exceed.
 _ALLOWED = {"peak": {"megabytes": 3000}, "kernel_megabytes": 1000, "disk_megabytes": 2000}
