@@ -5,12 +5,15 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from local_sagemaker.daemon import stop
+from local_sagemaker.home import Home
 from tests import doc_support
 from tests.doc_support import ROOT
 
@@ -22,13 +25,15 @@ _STOP = "trap 'python -m local_sagemaker stop >&2 || true' EXIT\n"
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """The environment of a user whose server has a home of its own."""
-    return dict(os.environ) | {
-        "LOCAL_SAGEMAKER_HOME": str(tmp_path / "home"),
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a user whose server has a home of its own, and stops at the end."""
+    home = Home(tmp_path / "home")
+    yield dict(os.environ) | {
+        "LOCAL_SAGEMAKER_HOME": str(home.path),
         "PYTHONPATH": str(ROOT),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
+    stop(home)
 
 
 def _texts(language: str, page: str) -> list[str]:

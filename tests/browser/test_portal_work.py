@@ -68,7 +68,8 @@ def test_without_a_mouse(local: LocalSageMaker, new_page: NewPage) -> None:
     expect(frame.get_by_role("radio", name="Negative")).to_be_checked()
     page.keyboard.press("Control+Enter")
     expect(frame.get_by_text("Two.")).to_be_visible()
-    # By Tab, arrows and blank, through the bar of the task.
+    # By Tab, arrows and blank, through the bar of the task: from the top, once the page is there.
+    expect(page.locator("#title")).to_be_focused()
     for name in ("Instructions", "Shortcuts"):
         page.keyboard.press("Tab")
         expect(frame.get_by_role("button", name=name)).to_be_focused()
