@@ -109,7 +109,7 @@ def start(
     deployment = Deployment(endpoint, version.number, f"{endpoint.name}-v{version.number}-{digest}")
     part = deployment._part
     if _coming(endpoint) == part:
-        print(f"Endpoint {endpoint.name} is coming up already")
+        print(f"Version {version.number} is coming up already on endpoint {endpoint.name}")
         return deployment
     status = settled(endpoint)
     if status == "InService" and _configuration(endpoint) == part:

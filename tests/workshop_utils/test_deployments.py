@@ -164,7 +164,8 @@ def test_an_update_goes_on_while_nobody_waits(
     capsys.readouterr()
     assert deployments.start(slow, "deployed") == deployment
     assert endpoint.status() == "Updating"
-    assert capsys.readouterr().out == f"Endpoint {endpoint.name} is coming up already\n"
+    said = f"Version 2 is coming up already on endpoint {endpoint.name}\n"
+    assert capsys.readouterr().out == said
     gate.touch()
     assert deployment.wait().predict(["x"])[0]["label"] == "version 2"
 
