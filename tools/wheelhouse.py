@@ -163,7 +163,7 @@ def has_torch_of(folder: WheelFolder, origin: Mapping[str, str]) -> bool:
     except (OSError, ValueError):
         # Of an earlier version of this program, or cut off.
         return False
-    return origin.items() <= there.items()
+    return isinstance(there, dict) and origin.items() <= there.items()
 
 
 def fetched_torch(

@@ -7,7 +7,6 @@ import pytest
 
 from workshop_utils import lab_cells, notebooks
 from workshop_utils.lab_cells import Cell, LabCells
-from workshop_utils.room import sections
 
 
 def _cell(source: str, section: int = 1, *tags: str, name: str = "cell") -> Cell:
@@ -89,7 +88,3 @@ def test_a_lab_that_is_not_there_is_named(folder: Path) -> None:
     missing = folder / notebooks.NOTEBOOKS[2]
     with pytest.raises(FileNotFoundError, match=f"no notebook {missing}: .*git checkout"):
         lab_cells.read(2)
-
-
-def test_whoever_lists_the_notebooks_lists_the_same() -> None:
-    assert {lab.number: lab.notebook for lab in sections.LABS} == notebooks.NOTEBOOKS

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from workshop_utils.notebooks import NOTEBOOKS
 from workshop_utils.room.events import Event, Kind, State
 
 
@@ -109,7 +110,7 @@ LABS = (
     Lab(
         1,
         "few-shot",
-        "lab1_few_shot_learning.ipynb",
+        NOTEBOOKS[1],
         "training job",
         (
             Sign("endpoint", 8, name="gpt-neo"),
@@ -123,7 +124,7 @@ LABS = (
     Lab(
         2,
         "zero-shot",
-        "lab2_zero_shot_jumpstart.ipynb",
+        NOTEBOOKS[2],
         "transform job",
         (
             Sign("endpoint", 8, name="gpt-neo"),
@@ -138,7 +139,7 @@ LABS = (
     Lab(
         3,
         "sentiment",
-        "lab3_human_in_the_loop.ipynb",
+        NOTEBOOKS[3],
         "pipeline execution",
         (
             Sign("endpoint", 10, ("done",), runs=2),
